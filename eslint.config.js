@@ -1,0 +1,49 @@
+import js from '@eslint/js';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  { ignores: ['dist/', 'coverage/', 'examples/shop/data/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.config.ts'] }, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // `void` is what `this` is in a receiver without an owner
+      '@typescript-eslint/no-invalid-void-type': ['error', { allowAsThisParameter: true, allowInGenericTypeArguments: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // a plain cast says the same without asserting that the code is wrong about undefined
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      // whatever was thrown is passed on as it is
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+      // a getter keeps such constants off the instances
+      '@typescript-eslint/class-literal-property-style': ['error', 'getters'],
+      // the architecture: an entry point imports core, core imports only core
+      'no-restricted-imports': ['error', { patterns: [{ regex: '^\\.\\./(?!\\.\\.)[a-z]+(\\.ts)?$', message: 'core/ imports only core/, and orm/ only core/ and orm/' }] }],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'examples/**/*.ts'],
+    rules: {
+      'no-restricted-imports': 'off',
+      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/ban-ts-comment': ['error', { minimumDescriptionLength: 3 }],
+      '@typescript-eslint/class-literal-property-style': 'off',
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+      'no-unused-private-class-members': 'off',
+      '@typescript-eslint/no-empty-function': 'off',
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
+      '@typescript-eslint/no-unsafe-type-assertion': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    files: ['src/core/**/*.ts', 'src/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', { selector: "ImportDeclaration[source.value=/^node:/]", message: 'the core runs everywhere: nothing from node:' }],
+    },
+  },
+);

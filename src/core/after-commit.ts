@@ -1,0 +1,45 @@
+import { report } from './report.ts';
+import type { Registration } from './registration.ts';
+import type { AnySignal } from './types.ts';
+
+/** The part of a model payload that says whether a transaction surrounds the write. */
+interface Committing {
+  readonly onCommit: (callback: () => unknown) => unknown;
+}
+
+/**
+ * Put the call of an `afterCommit` receiver off until the commit. False outside a transaction, where it is an ordinary receiver: there
+ * `onCommit()` runs its callback at once, and that is how the two are told apart, whoever made the payload.
+ */
+export function deferred(registration: Registration, signal: AnySignal, sender: unknown, args: object): boolean {
+  let asking = true;
+  let outside = false;
+  (args as Committing).onCommit(() => {
+    if (asking) {
+      outside = true;
+      return undefined;
+    }
+    return callAfterCommit(registration, signal, sender, args);
+  });
+  asking = false;
+  return !outside;
+}
+
+/** Nobody waits for what happens here but the commit, so that errors are reported and never thrown. */
+async function callAfterCommit(registration: Registration, signal: AnySignal, sender: unknown, args: object): Promise<void> {
+  const callee = registration.callee();
+  if (callee === undefined) return;
+  const { receiver, self } = callee;
+  if (registration.settings.once) registration.disconnect();
+  try {
+    await Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: runAtOnce }, signal]);
+  } catch (error) {
+    report(error, { signal, sender, receiver });
+  }
+}
+
+/** `onCommit()` where no transaction is open: the callback runs now, and what it throws or returns is the caller's. */
+export function runAtOnce(callback: () => unknown): unknown {
+  return callback();
+}
+

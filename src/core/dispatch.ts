@@ -1,0 +1,186 @@
+import { deferred } from './after-commit.ts';
+import { signalName } from './describe.ts';
+import { entries, parseFlag, unknownOption } from './options.ts';
+import { NOTHING, type Plan } from './plan.ts';
+import type { Callee, Registration } from './registration.ts';
+import { report } from './report.ts';
+import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
+
+type Pair = readonly [AnyFunction, unknown];
+
+/** Where a send finds out whom to call. */
+interface Plans {
+  planFor(sender: unknown): Plan;
+}
+
+/** The payload of a send without one. */
+export const NO_ARGS: object = Object.freeze({});
+
+/** Call everyone in order; the first throw stops the rest. */
+export function send(signal: AnySignal, plan: Plan, sender: unknown, args: object): Responses<unknown> {
+  return plan.plain ? sendPlain(signal, plan, sender, args) : sendMixed(signal, plan, sender, args);
+}
+
+/** Everyone is called; what they throw becomes their outcome. */
+export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args: object): Outcomes<unknown> {
+  const outcomes: [AnyFunction, PromiseSettledResult<unknown>][] = [];
+  for (const registration of plan.registrations) {
+    const callee = begin(registration, signal, sender, args);
+    if (callee === undefined) continue;
+    const { receiver } = callee;
+    let value: unknown;
+    try {
+      value = call(callee, signal, sender, args);
+    } catch (reason) {
+      outcomes.push([receiver, { status: 'rejected', reason }]);
+      continue;
+    }
+    outcomes.push([receiver, { status: 'fulfilled', value }]);
+    if (isPromise(value)) {
+      value.then(undefined, (error: unknown) => {
+        report(error, { signal, sender, receiver });
+      });
+    }
+  }
+  return outcomes.length === 0 ? NOTHING : outcomes;
+}
+
+/** As `send`, and wait for what they return. An async function, so that nothing here throws synchronously. */
+export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Responses<unknown>> {
+  const serial = parseSerial(options, 'sendAsync()');
+  const plan = plans.planFor(sender);
+  return serial ? sendSerially(signal, plan, sender, args) : sendConcurrently(signal, plan, sender, args);
+}
+
+/** As `sendRobust`, and wait for what they return. */
+export async function sendRobustAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Outcomes<unknown>> {
+  const serial = parseSerial(options, 'sendRobustAsync()');
+  const receivers: AnyFunction[] = [];
+  const settling: Promise<PromiseSettledResult<unknown>>[] = [];
+  for (const registration of plans.planFor(sender).registrations) {
+    const callee = begin(registration, signal, sender, args);
+    if (callee === undefined) continue;
+    const outcome = settle(callee, signal, sender, args);
+    receivers.push(callee.receiver);
+    settling.push(outcome);
+    if (serial) await outcome;
+  }
+  const outcomes = await Promise.all(settling);
+  return outcomes.length === 0 ? NOTHING : outcomes.map((outcome, index) => [receivers[index] as AnyFunction, outcome]);
+}
+
+/**
+ * The path of strong receivers without options: one field read tells whether a receiver is still connected and what to call, and
+ * nothing is allocated until one of them answers.
+ */
+function sendPlain(signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] {
+  const { registrations, silence } = plan;
+  let responses: Pair[] | undefined;
+  for (let index = 0; index < registrations.length; index++) {
+    const registration = registrations[index] as Registration;
+    const receiver = registration.target as AnyFunction | undefined;
+    if (receiver === undefined) {
+      responses ??= silence.slice(0, index);
+      continue;
+    }
+    const response = receiver(sender, args, signal);
+    if (response !== undefined) {
+      responses ??= silence.slice(0, index);
+      responses.push([receiver, response]);
+    } else if (responses !== undefined) {
+      responses.push(silence[index] as Pair);
+    }
+  }
+  return responses ?? silence;
+}
+
+function sendMixed(signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] {
+  const responses: Pair[] = [];
+  for (const registration of plan.registrations) {
+    const callee = begin(registration, signal, sender, args);
+    if (callee !== undefined) responses.push([callee.receiver, call(callee, signal, sender, args)]);
+  }
+  return responses.length === 0 ? NOTHING : responses;
+}
+
+/** All start before this function first waits. A throw stops the starting, and still everything started is waited for. */
+async function sendConcurrently(signal: AnySignal, plan: Plan, sender: unknown, args: object): Promise<readonly Pair[]> {
+  const receivers: AnyFunction[] = [];
+  const started: Promise<PromiseSettledResult<unknown>>[] = [];
+  for (const registration of plan.registrations) {
+    const callee = begin(registration, signal, sender, args);
+    if (callee === undefined) continue;
+    receivers.push(callee.receiver);
+    try {
+      started.push(settled(call(callee, signal, sender, args)));
+    } catch (reason) {
+      started.push(Promise.resolve({ status: 'rejected', reason }));
+      break;
+    }
+  }
+  const responses: Pair[] = [];
+  const errors: unknown[] = [];
+  for (const [index, outcome] of (await Promise.all(started)).entries()) {
+    if (outcome.status === 'fulfilled') responses.push([receivers[index] as AnyFunction, outcome.value]);
+    else errors.push(outcome.reason);
+  }
+  if (errors.length > 1) {
+    throw new AggregateError(errors, `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`);
+  }
+  if (errors.length === 1) throw errors[0];
+  return responses.length === 0 ? NOTHING : responses;
+}
+
+async function sendSerially(signal: AnySignal, plan: Plan, sender: unknown, args: object): Promise<readonly Pair[]> {
+  const responses: Pair[] = [];
+  for (const registration of plan.registrations) {
+    const callee = begin(registration, signal, sender, args);
+    if (callee !== undefined) responses.push([callee.receiver, await call(callee, signal, sender, args)]);
+  }
+  return responses.length === 0 ? NOTHING : responses;
+}
+
+/** What to call now, if the receiver is still connected and its call is not put off until a commit. Ends a `once` connection. */
+function begin(registration: Registration, signal: AnySignal, sender: unknown, args: object): Callee | undefined {
+  const callee = registration.callee();
+  if (callee === undefined) return undefined;
+  const { afterCommit, once } = registration.settings;
+  if (afterCommit && deferred(registration, signal, sender, args)) return undefined;
+  if (once) registration.disconnect();
+  return callee;
+}
+
+function call({ receiver, self }: Callee, signal: AnySignal, sender: unknown, args: object): unknown {
+  return Reflect.apply(receiver, self, [sender, args, signal]);
+}
+
+function settle(callee: Callee, signal: AnySignal, sender: unknown, args: object): Promise<PromiseSettledResult<unknown>> {
+  try {
+    return settled(call(callee, signal, sender, args));
+  } catch (reason) {
+    return Promise.resolve({ status: 'rejected', reason });
+  }
+}
+
+async function settled(response: unknown): Promise<PromiseSettledResult<unknown>> {
+  try {
+    return { status: 'fulfilled', value: await response };
+  } catch (reason) {
+    return { status: 'rejected', reason };
+  }
+}
+
+/** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. */
+function isPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
+}
+
+function parseSerial(options: unknown, method: string): boolean {
+  let serial = false;
+  if (options === undefined) return serial;
+  for (const [key, value] of entries(options, method)) {
+    if (key !== 'serial') throw unknownOption(key, method, ['serial']);
+    serial = parseFlag('serial', value);
+  }
+  return serial;
+}

@@ -1,0 +1,273 @@
+import { describe } from './describe.ts';
+import { asyncDispose } from './dispose.ts';
+import type { ArgsOf, SenderOf } from './decorator-types.ts';
+import { entries, parseAbortSignal, parseSender, unknownOption } from './options.ts';
+import { isSignal } from './signal.ts';
+import type { AbortSignalLike, AnySignal, Connection } from './types.ts';
+
+/** Options of `once()`. */
+export interface OnceOptions<TSender = unknown> {
+  /** Only sends from this value; `null`, or leave it out, for every sender. */
+  readonly sender?: TSender;
+  /** Aborting rejects with an `AbortError`. */
+  readonly signal?: AbortSignalLike;
+}
+
+/** Options of `on()`. */
+export interface OnOptions<TSender = unknown> extends OnceOptions<TSender> {
+  /** How many sends may wait to be read, a positive integer. Default: any number. One more ends the iterator with an error. */
+  readonly highWaterMark?: number;
+}
+
+/** What `on()` returns. */
+export interface SignalIterator<TEvent> extends AsyncIterableIterator<TEvent, undefined>, AsyncDisposable {
+  next(): Promise<IteratorResult<TEvent, undefined>>;
+  return(): Promise<IteratorResult<TEvent, undefined>>;
+  throw(error?: unknown): Promise<IteratorResult<TEvent, undefined>>;
+  [Symbol.asyncIterator](): this;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+type EventOf<TSignal extends AnySignal, TSender> = [sender: TSender, args: ArgsOf<TSignal, TSender>];
+
+/**
+ * Wait for the next send.
+ *
+ * @returns a promise of `[sender, args]`. It stays pending, and the waiting costs nothing, if the sender is collected first.
+ * @throws (as a rejection) an `AbortError` whose `cause` is the reason if `options.signal` aborts or has aborted; a `TypeError` for
+ * wrong arguments. Nothing stays connected then.
+ * @example
+ * ```ts
+ * const ready = new Signal<{ port: number }>('ready')
+ * setTimeout(() => ready.send('server', { port: 8080 }))
+ * const [sender, { port }] = await once(ready)
+ * port // 8080
+ * ```
+ */
+export function once<TSignal extends AnySignal, TSender extends SenderOf<TSignal>>(
+  signal: TSignal,
+  options: OnceOptions & { readonly sender: TSender & NonNullable<unknown> },
+): Promise<EventOf<TSignal, TSender>>;
+export function once<TSignal extends AnySignal>(
+  signal: TSignal,
+  options?: OnceOptions & { readonly sender?: null },
+): Promise<EventOf<TSignal, SenderOf<TSignal>>>;
+export function once(signal: unknown, options?: unknown): Promise<[unknown, unknown]> {
+  return new Promise((resolve, reject) => {
+    const { sender, abortSignal } = parse(signal, options, 'once()');
+    if (abortSignal?.aborted === true) throw abortError(abortSignal);
+    const connection = (signal as AnySignal).connect(
+      (from: unknown, args: unknown) => {
+        abortSignal?.removeEventListener('abort', abort);
+        resolve([from, args]);
+      },
+      { sender, once: true },
+    );
+    const abort = (): void => {
+      connection.disconnect();
+      reject(abortError(abortSignal));
+    };
+    abortSignal?.addEventListener('abort', abort, { once: true });
+  });
+}
+
+/**
+ * Read the sends of a signal one by one, at the reader's pace: `for await (const [sender, args] of on(signal))`. It listens from this
+ * call on, buffering what is not read yet, and stops when the loop is left by `break`, `return` or a throw, or by `await using`.
+ *
+ * The connection is owned by the iterator: one that is dropped without being left is collected, and disconnected then. One that
+ * somebody waits on is not.
+ *
+ * When `options.signal` aborts, or more than `highWaterMark` sends wait, what is buffered can still be read; the next read rejects,
+ * and then the iterator is done.
+ *
+ * @throws an `AbortError` if `options.signal` has already aborted; a `TypeError` for wrong arguments.
+ * @example
+ * ```ts
+ * const ticked = new Signal<{ count: number }>('ticked')
+ * const ticks = on(ticked)
+ * ticked.send('clock', { count: 1 })
+ * for await (const [sender, { count }] of ticks) {
+ *   console.log(count) // 1
+ *   break // disconnects
+ * }
+ * ticked.hasListeners() // false
+ * ```
+ */
+export function on<TSignal extends AnySignal, TSender extends SenderOf<TSignal>>(
+  signal: TSignal,
+  options: OnOptions & { readonly sender: TSender & NonNullable<unknown> },
+): SignalIterator<EventOf<TSignal, TSender>>;
+export function on<TSignal extends AnySignal>(
+  signal: TSignal,
+  options?: OnOptions & { readonly sender?: null },
+): SignalIterator<EventOf<TSignal, SenderOf<TSignal>>>;
+export function on(signal: unknown, options?: unknown): unknown {
+  const parsed = parse(signal, options, 'on()');
+  if (parsed.abortSignal?.aborted === true) throw abortError(parsed.abortSignal);
+  return new BufferedIterator(signal as AnySignal, parsed);
+}
+
+type Event = [sender: unknown, args: unknown];
+type Result = IteratorResult<Event, undefined>;
+
+interface Waiter {
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What the connected receiver writes to and the iterator reads from; apart from the iterator, so that this can be collected. */
+class Buffer {
+  readonly events: Event[] = [];
+  readonly waiters: Waiter[] = [];
+  /** Set when reading ends with an error; taken out when it has been read. */
+  failure: { readonly error: unknown } | undefined = undefined;
+  closed = false;
+  private release: () => void = () => undefined;
+
+  whenClosed(release: () => void): void {
+    this.release = release;
+  }
+
+  push(event: Event, highWaterMark: number): void {
+    const waiter = this.waiters.shift();
+    if (waiter !== undefined) waiter.resolve({ value: event, done: false });
+    else if (this.events.length < highWaterMark) this.events.push(event);
+    else this.close(new RangeError(`More than ${String(highWaterMark)} sends wait to be read (highWaterMark). Read faster, or raise it.`));
+  }
+
+  close(error?: unknown): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.release();
+    if (error !== undefined) {
+      const waiter = this.waiters.shift();
+      if (waiter === undefined) this.failure = { error };
+      else waiter.reject(error);
+    }
+    for (const waiter of this.waiters.splice(0)) waiter.resolve({ value: undefined, done: true });
+  }
+}
+
+/**
+ * A waiting iterator must not be collected: whoever awaits it may be reachable through it alone. It is tied to its connection, which
+ * the signal holds as long as a send could still end the waiting.
+ */
+const waiting = new WeakMap<Connection, object>();
+
+class BufferedIterator implements SignalIterator<Event> {
+  private readonly buffer: Buffer;
+  private readonly connection: Connection;
+
+  constructor(signal: AnySignal, { sender, abortSignal, highWaterMark }: ParsedOptions) {
+    const { buffer, receive } = makeBuffer(highWaterMark);
+    this.buffer = buffer;
+    const connection = signal.connect(receive, { sender, owner: this });
+    this.connection = connection;
+    const abort = listenWeakly(abortSignal, buffer);
+    buffer.whenClosed(() => {
+      connection.disconnect();
+      waiting.delete(connection);
+      abort?.();
+    });
+  }
+
+  next(): Promise<Result> {
+    const { buffer, connection } = this;
+    const event = buffer.events.shift();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
+    if (buffer.failure !== undefined) {
+      const { error } = buffer.failure;
+      buffer.failure = undefined;
+      return Promise.reject(error);
+    }
+    if (buffer.closed) return Promise.resolve({ value: undefined, done: true });
+    waiting.set(connection, this);
+    return new Promise((resolve, reject) => buffer.waiters.push({ resolve, reject })).finally(() => {
+      if (buffer.waiters.length === 0) waiting.delete(connection);
+    }) as Promise<Result>;
+  }
+
+  return(): Promise<Result> {
+    this.buffer.close();
+    this.buffer.events.length = 0;
+    this.buffer.failure = undefined;
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  async throw(error?: unknown): Promise<Result> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+/** Apart from the iterator's constructor, whose scope knows the iterator: a closure made here cannot keep it alive. */
+function makeBuffer(highWaterMark: number): { buffer: Buffer; receive: (sender: unknown, args: unknown) => void } {
+  const buffer = new Buffer();
+  return {
+    buffer,
+    receive: (sender, args) => {
+      buffer.push([sender, args], highWaterMark);
+    },
+  };
+}
+
+/** Close the buffer on abort, without the AbortSignal keeping it alive. Returns what takes the listener away. */
+function listenWeakly(abortSignal: AbortSignalLike | undefined, buffer: Buffer): (() => void) | undefined {
+  if (abortSignal === undefined) return undefined;
+  const reference = new WeakRef(buffer);
+  const abort = (): void => {
+    reference.deref()?.close(abortError(abortSignal));
+  };
+  const stop = (): void => {
+    abortSignal.removeEventListener('abort', abort);
+  };
+  abortSignal.addEventListener('abort', abort, { once: true });
+  collectedBuffers.register(buffer, stop);
+  return stop;
+}
+
+const collectedBuffers = new FinalizationRegistry<() => void>((stop) => {
+  stop();
+});
+
+interface ParsedOptions {
+  readonly sender: unknown;
+  readonly abortSignal: AbortSignalLike | undefined;
+  readonly highWaterMark: number;
+}
+
+function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): ParsedOptions {
+  if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);
+  let sender: unknown = null;
+  let abortSignal: AbortSignalLike | undefined;
+  let highWaterMark = Infinity;
+  for (const [key, value] of options === undefined ? [] : entries(options, method)) {
+    if (key === 'sender') sender = parseSender(value) ?? null;
+    else if (key === 'signal') abortSignal = parseAbortSignal(value);
+    else if (key === 'highWaterMark' && method === 'on()') highWaterMark = parseHighWaterMark(value);
+    else throw unknownOption(key, method, method === 'on()' ? ['sender', 'signal', 'highWaterMark'] : ['sender', 'signal']);
+  }
+  return { sender, abortSignal, highWaterMark };
+}
+
+function parseHighWaterMark(value: unknown): number {
+  if (value === undefined) return Infinity;
+  if (value === Infinity || (Number.isInteger(value) && (value as number) > 0)) return value as number;
+  throw new TypeError(`highWaterMark must be a positive integer, not ${describe(value)}`);
+}
+
+/** What `node:events` rejects with, too. */
+function abortError(abortSignal: AbortSignalLike | undefined): Error {
+  const error = new Error('The operation was aborted', { cause: abortSignal?.reason });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}

@@ -1,0 +1,180 @@
+import type {
+  AnyFunction,
+  ConnectOptions,
+  Connection,
+  DisconnectOptions,
+  DispatchUidOptions,
+  Outcomes,
+  ReceiverThis,
+  Responses,
+  SendAsyncOptions,
+  SenderConnectOptions,
+} from './types.ts';
+
+/** What an ORM reports of the fields it writes: old and new value by field name. */
+export type Changes = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
+
+/** What every model payload says about its surroundings. `TTx` is the ORM's transaction handle, typed by the adapter. */
+export interface TransactionArgs<TTx = unknown> {
+  /** The name of the database connection. */
+  readonly using: string;
+  /** The ORM's own handle of the surrounding transaction: write through it to be part of it. */
+  readonly tx: TTx;
+  /**
+   * Run a function after the outermost transaction has committed, in order, each awaited before the next. It is dropped if that
+   * transaction or the savepoint it was given in rolls back. Errors there are reported (`onError()`) and stop nobody.
+   *
+   * Outside a transaction the function runs at once: its throw is yours, and its result is returned.
+   */
+  readonly onCommit: (callback: () => unknown) => unknown;
+}
+
+/** Payload of `preSave`. A receiver may change `instance`; what it changes is saved. */
+export interface PreSaveArgs<TInstance = object, TTx = unknown> extends TransactionArgs<TTx> {
+  readonly instance: TInstance;
+  /** The instance is written exactly as given (fixtures): do not touch other rows. */
+  readonly raw: boolean;
+  /** The fields about to be written; null when the ORM cannot tell, or writes them all. */
+  readonly updateFields: ReadonlySet<string> | null;
+  /** Whether this is an insert; undefined when the ORM cannot tell yet. */
+  readonly created: boolean | undefined;
+  /** Old and new values of the fields about to be written; null when the ORM cannot tell. */
+  readonly changes: Changes | null;
+}
+
+/** Payload of `postSave`. */
+export interface PostSaveArgs<TInstance = object, TTx = unknown> extends TransactionArgs<TTx> {
+  readonly instance: TInstance;
+  /** True for an insert, false for an update. */
+  readonly created: boolean;
+  /** As in `preSave`. */
+  readonly raw: boolean;
+  /** The fields written, those that `preSave` receivers changed included; null when the ORM cannot tell, or wrote them all. */
+  readonly updateFields: ReadonlySet<string> | null;
+  /** Old and new values of the fields written; null when the ORM cannot tell. */
+  readonly changes: Changes | null;
+}
+
+/** Payload of `preDelete` and `postDelete`. The id is still readable on `instance` in both. */
+export interface DeleteArgs<TInstance = object, TTx = unknown> extends TransactionArgs<TTx> {
+  readonly instance: TInstance;
+  /** What the deletion was asked of: the instance itself, or the one whose deletion took this one along. */
+  readonly origin: unknown;
+}
+
+/** Payload of `m2mChanged`: a many-to-many relation gains or loses rows. Its sender is the class of `instance`. */
+export interface M2mChangedArgs<TInstance = object, TTx = unknown> extends TransactionArgs<TTx> {
+  readonly action: 'preAdd' | 'postAdd' | 'preRemove' | 'postRemove' | 'preClear' | 'postClear';
+  /** The instance whose relation changes. */
+  readonly instance: TInstance;
+  /** The class of the objects added or removed. */
+  readonly model: unknown;
+  /** Their primary keys; null for a clear. */
+  readonly pkSet: ReadonlySet<unknown> | null;
+  /** Whether the relation was changed from the side that does not own it. */
+  readonly reverse: boolean;
+  /** The property that holds the relation on `instance`; undefined if sent by hand without it. */
+  readonly relation: string | undefined;
+}
+
+/** Payload of `postBulk`: a write that the ORM does not break down into instances. */
+export interface PostBulkArgs<TTx = unknown> extends TransactionArgs<TTx> {
+  readonly operation: 'insert' | 'update' | 'delete' | 'upsert';
+  /** Which rows, in the ORM's own terms; undefined for an insert, or when the ORM cannot tell. */
+  readonly where: unknown;
+  /** What was written, in the ORM's own terms; undefined for a delete. */
+  readonly values: unknown;
+  /** How many rows were written; undefined when the driver does not say. */
+  readonly count: number | undefined;
+}
+
+/** The payload of each kind of model signal. */
+export interface ModelPayloads<TInstance = object, TTx = unknown> {
+  readonly preSave: PreSaveArgs<TInstance, TTx>;
+  readonly postSave: PostSaveArgs<TInstance, TTx>;
+  readonly preDelete: DeleteArgs<TInstance, TTx>;
+  readonly postDelete: DeleteArgs<TInstance, TTx>;
+  readonly m2mChanged: M2mChangedArgs<TInstance, TTx>;
+  readonly postBulk: PostBulkArgs<TTx>;
+}
+
+/** The names of the model signals. */
+export type ModelSignalKind = keyof ModelPayloads;
+
+/** The payload of the model signal `TKind` when `TSender` sends. */
+export type ModelArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown> = ModelPayloads<InstanceOf<TSender>, TTx>[TKind];
+
+/** The instances of a class, private constructors included; `object` for a sender that is no class. */
+export type InstanceOf<TSender> = TSender extends { readonly prototype: infer TInstance extends object } ? TInstance : object;
+
+/** The keys that a hand-sent payload must have; the others get defaults. */
+interface EssentialKeys {
+  readonly preSave: 'instance';
+  readonly postSave: 'instance' | 'created';
+  readonly preDelete: 'instance';
+  readonly postDelete: 'instance';
+  readonly m2mChanged: 'action' | 'instance' | 'model' | 'pkSet';
+  readonly postBulk: 'operation';
+}
+
+/** A payload to send by hand: the essential keys, and any of the others. */
+export type ModelSendArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown> = Loose<
+  ModelArgs<TKind, TSender, TTx>,
+  EssentialKeys[TKind]
+>;
+type Loose<TArgs, TKey> = { readonly [K in keyof TArgs as K extends TKey ? K : never]: TArgs[K] } & {
+  readonly [K in keyof TArgs as K extends TKey ? never : K]?: TArgs[K] | undefined;
+};
+
+/** The kinds that are sent after a write. */
+export type AfterWriteKind = 'postSave' | 'postDelete' | 'm2mChanged' | 'postBulk';
+
+/** The option that only signals sent after a write take. */
+export interface AfterCommitOption {
+  /**
+   * Call the receiver after the surrounding transaction has committed, if it is still connected then, with a copy of the payload in
+   * which `tx` is undefined. It then yields no pair, and what it throws is reported. Not called after a rollback. Outside a
+   * transaction it is an ordinary receiver. Default `false`.
+   */
+  readonly afterCommit?: boolean;
+}
+type KindOptions<TKind> = TKind extends AfterWriteKind ? AfterCommitOption : { readonly afterCommit?: never };
+
+/** Options of `connect()` on a model signal, for one sender. */
+export type ModelSenderConnectOptions<TKind extends ModelSignalKind, TSender, TOwner = undefined> = SenderConnectOptions<TSender, TOwner> &
+  KindOptions<TKind>;
+
+/** Options of `connect()` on a model signal, for every sender. */
+export type ModelConnectOptions<TKind extends ModelSignalKind, TOwner = undefined> = ConnectOptions<TOwner> & KindOptions<TKind>;
+
+/**
+ * A `Signal` whose payload depends on its sender: `sender: User` types `instance` as `User`. It differs from `Signal` in three ways:
+ * a payload sent by hand may leave out all but its essential keys; an arrow function is refused as sender; and those sent after a
+ * write take the option `afterCommit`.
+ */
+export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown> {
+  readonly name: TKind;
+  readonly connections: readonly Connection[];
+  /** See {@link Signal.connect}. */
+  connect<S, TOwner extends object | undefined = undefined>(
+    receiver: (this: ReceiverThis<NoInfer<TOwner>>, sender: S, args: ModelArgs<TKind, S, TTx>, signal: ModelSignal<TKind, TTx>) => unknown,
+    options: ModelSenderConnectOptions<TKind, S, TOwner>,
+  ): Connection;
+  connect<TOwner extends object | undefined = undefined>(
+    receiver: (this: ReceiverThis<NoInfer<TOwner>>, sender: unknown, args: ModelArgs<TKind, unknown, TTx>, signal: ModelSignal<TKind, TTx>) => unknown,
+    options?: ModelConnectOptions<TKind, TOwner>,
+  ): Connection;
+  /** See {@link Signal.disconnect}. */
+  disconnect(receiver: AnyFunction, options?: DisconnectOptions): boolean;
+  disconnect(options: DispatchUidOptions): boolean;
+  /** See {@link Signal.hasListeners}. */
+  hasListeners(sender?: unknown): boolean;
+  /** See {@link Signal.send}. */
+  send<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>): Responses<unknown>;
+  /** See {@link Signal.sendRobust}. */
+  sendRobust<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>): Outcomes<unknown>;
+  /** See {@link Signal.sendAsync}. */
+  sendAsync<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>, options?: SendAsyncOptions): Promise<Responses<unknown>>;
+  /** See {@link Signal.sendRobustAsync}. */
+  sendRobustAsync<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>, options?: SendAsyncOptions): Promise<Outcomes<unknown>>;
+}

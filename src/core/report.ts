@@ -1,0 +1,63 @@
+import { nameOf, signalName } from './describe.ts';
+import { dispose } from './dispose.ts';
+import { shared } from './shared.ts';
+import type { AnyFunction, AnySignal } from './types.ts';
+
+/** Where a reported error came from. */
+export interface ErrorContext {
+  readonly signal: AnySignal;
+  readonly sender: unknown;
+  /** The receiver that failed; `undefined` for a function given to `onCommit()` that has no signal receiver behind it. */
+  readonly receiver: AnyFunction | undefined;
+}
+
+/** Called with every reported error. */
+export type ErrorHandler = (error: unknown, context: ErrorContext) => void;
+
+declare const console: { error(...data: unknown[]): void };
+
+const handlers: Set<{ readonly handle: ErrorHandler }> = shared('errorHandlers', () => new Set());
+
+/**
+ * Hear every *reported* error: one that nobody is left to catch, because the send that caused it has returned. These are rejections
+ * that come after a `sendRobust()`, and what receivers do wrong after a commit. Errors that reach a caller are never reported.
+ *
+ * With no handler, `console.error` names the signal and the receiver. Several handlers are called in the order they were added, each
+ * once per error; the same function added twice is called twice. A handler that throws stops neither the others nor the app: what it
+ * threw goes to `console.error`. Handlers are process-wide, shared by every copy of the library.
+ *
+ * @returns a `Disposable` that removes this handler.
+ * @throws TypeError if `handler` is not a function.
+ * @example
+ * ```ts
+ * const handler = onError((error, { signal, receiver }) => {
+ *   console.log(`${signal.name} → ${receiver?.name}:`, error)
+ * })
+ * handler[Symbol.dispose]() // back to console.error
+ * ```
+ */
+export function onError(handler: ErrorHandler): Disposable {
+  if (typeof handler !== 'function') throw new TypeError('onError() takes a function (error, { signal, sender, receiver }) => …');
+  const entry = { handle: handler };
+  handlers.add(entry);
+  return {
+    [dispose]() {
+      handlers.delete(entry);
+    },
+  };
+}
+
+/** Hand an error to the handlers. Never throws. */
+export function report(error: unknown, context: ErrorContext): void {
+  if (handlers.size === 0) {
+    console.error(`tocsin: ${signalName(context.signal)} → ${nameOf(context.receiver)} failed:`, error);
+    return;
+  }
+  for (const { handle } of [...handlers]) {
+    try {
+      handle(error, context);
+    } catch (failure) {
+      console.error('tocsin: an onError() handler threw:', failure);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The model signals: what an ORM adapter sends around every write. One instance of each per process, whatever loads the library.
+ */
+import { ModelSignalDispatcher, type ModelSignalRules, UNSURROUNDED } from './core/model-signal.ts';
+import type { ModelSignal, ModelSignalKind } from './core/model-types.ts';
+import { shared } from './core/shared.ts';
+import type { AnySignal } from './core/types.ts';
+
+/**
+ * Sent before an instance is written, for inserts and updates. Change `instance` to change what is saved; throw to veto the write.
+ *
+ * @example
+ * ```ts
+ * class Customer { name = '' }
+ * preSave.connect((sender, { instance }) => {
+ *   instance.name = instance.name.toUpperCase()
+ * }, { sender: Customer })
+ *
+ * const customer = Object.assign(new Customer(), { name: 'ada' })
+ * preSave.send(Customer, { instance: customer }) // an adapter does this; a unit test may
+ * customer.name // 'ADA'
+ * ```
+ */
+export const preSave: ModelSignal<'preSave'> = /* @__PURE__ */ modelSignal('preSave');
+
+/**
+ * Sent after an instance was written, inside the transaction. A throw propagates to the caller of the save and rolls back with the
+ * transaction, if there is one. To act only once it has committed, connect with `afterCommit`, or call `onCommit()`.
+ *
+ * @example
+ * ```ts
+ * class User { email = 'ada@example.org' }
+ * const outbox: string[] = []
+ * postSave.connect((sender, { instance, created }) => {
+ *   if (created) outbox.push(instance.email)
+ * }, { sender: User, afterCommit: true })
+ *
+ * postSave.send(User, { instance: new User(), created: true })
+ * outbox // ['ada@example.org']
+ * ```
+ */
+export const postSave: ModelSignal<'postSave'> = /* @__PURE__ */ modelSignal('postSave');
+
+/**
+ * Sent before an instance is deleted, inside the transaction. Throw to veto.
+ *
+ * @example
+ * ```ts
+ * class Invoice { paid = true }
+ * preDelete.connect((sender, { instance }) => {
+ *   if (instance.paid) throw new Error('A paid invoice is kept')
+ * }, { sender: Invoice })
+ * preDelete.sendRobust(Invoice, { instance: new Invoice() })[0][1].status // 'rejected'
+ * ```
+ */
+export const preDelete: ModelSignal<'preDelete'> = /* @__PURE__ */ modelSignal('preDelete');
+
+/**
+ * Sent after an instance was deleted, inside the transaction, its id still readable. Remove files and the like with `afterCommit`:
+ * a delete that rolls back must not lose them.
+ *
+ * @example
+ * ```ts
+ * class Product { imageFile = 'lamp.png' }
+ * const removed: string[] = []
+ * postDelete.connect((sender, { instance }) => {
+ *   removed.push(instance.imageFile)
+ * }, { sender: Product, afterCommit: true })
+ * postDelete.send(Product, { instance: new Product() })
+ * removed // ['lamp.png']
+ * ```
+ */
+export const postDelete: ModelSignal<'postDelete'> = /* @__PURE__ */ modelSignal('postDelete');
+
+/**
+ * Sent before and after the rows of a many-to-many relation change; see `action`.
+ *
+ * @example
+ * ```ts
+ * class Article {}
+ * class Tag {}
+ * const seen: string[] = []
+ * m2mChanged.connect((sender, { action, pkSet }) => {
+ *   seen.push(`${action} ${[...(pkSet ?? [])].join()}`)
+ * }, { sender: Article })
+ * m2mChanged.send(Article, { action: 'postAdd', instance: new Article(), model: Tag, pkSet: new Set([1, 2]) })
+ * seen // ['postAdd 1,2']
+ * ```
+ */
+export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal('m2mChanged');
+
+/**
+ * Sent after a write that the ORM does not break down into instances, so that no save or delete signal is sent for its rows.
+ *
+ * @example
+ * ```ts
+ * class User {}
+ * const seen: string[] = []
+ * postBulk.connect((sender, { operation, count }) => {
+ *   seen.push(`${operation} ${count}`)
+ * }, { sender: User })
+ * postBulk.send(User, { operation: 'delete', count: 3 })
+ * seen // ['delete 3']
+ * ```
+ */
+export const postBulk: ModelSignal<'postBulk'> = /* @__PURE__ */ modelSignal('postBulk');
+
+function modelSignal<TKind extends ModelSignalKind>(kind: TKind): ModelSignal<TKind> {
+  const signals = shared('signals', () => new Map<string, AnySignal>());
+  let signal = signals.get(kind);
+  if (signal === undefined) signals.set(kind, (signal = new ModelSignalDispatcher(kind, rules(kind))));
+  return signal as unknown as ModelSignal<TKind>;
+}
+
+function rules(kind: ModelSignalKind): ModelSignalRules {
+  const save = { ...UNSURROUNDED, raw: false, updateFields: null, changes: null };
+  switch (kind) {
+    case 'preSave':
+      return { afterCommit: false, defaults: () => save };
+    case 'postSave':
+      return { afterCommit: true, defaults: () => save };
+    case 'preDelete':
+    case 'postDelete':
+      return { afterCommit: kind === 'postDelete', defaults: ({ instance }) => ({ ...UNSURROUNDED, origin: instance }) };
+    case 'm2mChanged':
+      return { afterCommit: true, defaults: () => ({ ...UNSURROUNDED, reverse: false }) };
+    case 'postBulk':
+      return { afterCommit: true, defaults: () => UNSURROUNDED };
+  }
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  // a file directly in src/ is an entry point
+  entry: ['src/index.ts', 'src/typeorm.ts'],
+  format: ['esm', 'cjs'],
+  // or each CommonJS entry would carry its own copy of the core
+  splitting: true,
+  dts: {
+    // tsup 8 sets `baseUrl`, which TypeScript 6 deprecates
+    compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true },
+    // so that `Disposable` is known under any `lib`
+    banner: '/// <reference lib="esnext.disposable" />',
+  },
+  target: 'node20.19',
+  removeNodeProtocol: false,
+  sourcemap: true,
+  clean: true,
+});

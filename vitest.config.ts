@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'tocsin',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/decorators/legacy/**'],
+          setupFiles: ['test/support/clean-signals.ts'],
+          // lifetimes are proved under real garbage collection
+          execArgv: ['--expose-gc'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          typecheck: { enabled: true, include: ['test/types/**/*.test-d.ts'], tsconfig: 'test/tsconfig.json' },
+        },
+      },
+      {
+        test: {
+          name: 'experimentalDecorators',
+          include: ['test/decorators/legacy/**/*.test.ts'],
+          setupFiles: ['test/support/clean-signals.ts'],
+          execArgv: ['--expose-gc'],
+        },
+      },
+    ],
+  },
+});
