@@ -1,7 +1,7 @@
 /**
  * The model signals: what an ORM adapter sends around every write. One instance of each per process, whatever loads the library.
  */
-import { ModelSignalDispatcher, type ModelSignalRules, UNSURROUNDED } from './core/model-signal.ts';
+import { ModelSignalDispatcher, type ModelSignalRules } from './core/model-signal.ts';
 import type { ModelSignal, ModelSignalKind } from './core/model-types.ts';
 import { shared } from './core/shared.ts';
 import type { AnySignal } from './core/types.ts';
@@ -113,7 +113,7 @@ function modelSignal<TKind extends ModelSignalKind>(kind: TKind): ModelSignal<TK
 }
 
 function rules(kind: ModelSignalKind): ModelSignalRules {
-  const save = { ...UNSURROUNDED, raw: false, updateFields: null, changes: null };
+  const save = { raw: false, updateFields: null, changes: null };
   switch (kind) {
     case 'preSave':
       return { afterCommit: false, defaults: () => save };
@@ -121,10 +121,10 @@ function rules(kind: ModelSignalKind): ModelSignalRules {
       return { afterCommit: true, defaults: () => save };
     case 'preDelete':
     case 'postDelete':
-      return { afterCommit: kind === 'postDelete', defaults: ({ instance }) => ({ ...UNSURROUNDED, origin: instance }) };
+      return { afterCommit: kind === 'postDelete', defaults: ({ instance }) => ({ origin: instance }) };
     case 'm2mChanged':
-      return { afterCommit: true, defaults: () => ({ ...UNSURROUNDED, reverse: false }) };
+      return { afterCommit: true, defaults: () => ({ reverse: false }) };
     case 'postBulk':
-      return { afterCommit: true, defaults: () => UNSURROUNDED };
+      return { afterCommit: true, defaults: () => ({}) };
   }
 }

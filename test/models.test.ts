@@ -39,9 +39,11 @@ describe('a payload sent by hand', () => {
       const given = { ...args };
       await (signal[method] as (sender: unknown, args: object) => unknown)(User, args);
       expect(args).toEqual(given);
-      const { onCommit, ...rest } = seen[0] as { onCommit: (callback: () => unknown) => unknown };
+      const { onCommit, ...rest } = seen[0] as { onCommit: (callback: () => unknown) => void };
       expect(rest).toEqual(filled[name]);
-      expect(onCommit(() => 'at once')).toBe('at once');
+      let ran = false;
+      onCommit(() => (ran = true));
+      expect(ran).toBe(true);
       expect(connection.connected).toBe(true);
     }
   });
@@ -77,6 +79,35 @@ describe('a payload sent by hand', () => {
     expect(() => (postSave.send as (sender: unknown) => unknown)(User)).toThrow(/postSave is sent with a payload, an object, not undefined/);
     await expect((postSave.sendAsync as (sender: unknown) => Promise<unknown>)(User)).rejects.toThrow(/postSave is sent with a payload/);
     expect(connection.connected).toBe(true);
+  });
+});
+
+describe('onCommit() of a payload sent by hand', () => {
+  /** The onCommit that a receiver gets. */
+  function given(): (callback: () => unknown) => void {
+    let onCommit: (callback: () => unknown) => void = () => expect.unreachable();
+    using connection = postSave.connect((_sender, args) => (onCommit = args.onCommit), { sender: User });
+    postSave.send(User, { instance, created: true });
+    expect(connection.connected).toBe(true);
+    return onCommit;
+  }
+
+  test('leaves a throw to its caller', () => {
+    expect(() => {
+      given()(() => {
+        throw new Error('mine');
+      });
+    }).toThrow('mine');
+  });
+
+  test('reports a rejection, which is never unhandled', async () => {
+    const reported: unknown[] = [];
+    using handler = onError((error, { signal, sender }) => reported.push([error, signal, sender]));
+    const error = new Error('late');
+    given()(() => Promise.reject(error));
+    await tick();
+    expect(reported).toEqual([[error, postSave, User]]);
+    expect(handler).toBeDefined();
   });
 });
 
@@ -152,14 +183,16 @@ describe('afterCommit', () => {
   });
 
   test('gets a copy of the payload with tx undefined, whose onCommit runs at once', async () => {
-    const seen: { tx: unknown; onCommit: (callback: () => unknown) => unknown; instance: User }[] = [];
+    const seen: { tx: unknown; onCommit: (callback: () => unknown) => void; instance: User }[] = [];
     using connection = postSave.connect((_sender, args) => seen.push(args), { sender: User, afterCommit: true });
     const transaction = mockTransaction();
     postSave.send(User, { instance, created: true, ...transaction.args });
     await transaction.commit();
     expect(seen[0]).toMatchObject({ tx: undefined, created: true });
     expect(seen[0]?.instance).toBe(instance);
-    expect(seen[0]?.onCommit(() => 'at once')).toBe('at once');
+    let ran = false;
+    seen[0]?.onCommit(() => (ran = true));
+    expect(ran).toBe(true);
     expect(connection.connected).toBe(true);
   });
 

@@ -1,10 +1,11 @@
+import { isPromise } from './describe.ts';
 import { report } from './report.ts';
 import type { Registration } from './registration.ts';
 import type { AnySignal } from './types.ts';
 
 /** The part of a model payload that says whether a transaction surrounds the write. */
 interface Committing {
-  readonly onCommit: (callback: () => unknown) => unknown;
+  readonly onCommit: (callback: () => unknown) => void;
 }
 
 /**
@@ -32,14 +33,20 @@ async function callAfterCommit(registration: Registration, signal: AnySignal, se
   const { receiver, self } = callee;
   if (registration.settings.once) registration.disconnect();
   try {
-    await Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: runAtOnce }, signal]);
+    await Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: atOnce(signal, sender) }, signal]);
   } catch (error) {
     report(error, { signal, sender, receiver });
   }
 }
 
-/** `onCommit()` where no transaction is open: the callback runs now, and what it throws or returns is the caller's. */
-export function runAtOnce(callback: () => unknown): unknown {
-  return callback();
+/** The `onCommit` of a payload that no transaction surrounds: the callback runs now. Its throw is the caller's, a later rejection is reported. */
+export function atOnce(signal: AnySignal, sender: unknown): (callback: () => unknown) => void {
+  return (callback) => {
+    const result = callback();
+    if (isPromise(result)) {
+      result.then(undefined, (error: unknown) => {
+        report(error, { signal, sender, receiver: undefined });
+      });
+    }
+  };
 }
-

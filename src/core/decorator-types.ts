@@ -1,4 +1,4 @@
-import type { AfterCommitOption, AfterWriteKind, ModelArgs, ModelSignal, ModelSignalKind } from './model-types.ts';
+import type { AfterCommitOption, AfterWriteKind, CommittedArgs, ModelArgs, ModelSignal, ModelSignalKind } from './model-types.ts';
 import type { Signal } from './signal.ts';
 import type { AnyFunction, AnySignal, RegistrationOptions } from './types.ts';
 
@@ -27,14 +27,17 @@ export interface ReceiverDecorator<TParameters extends readonly unknown[], TResp
 }
 
 /** The parameters of a receiver of `TSignal`: for a list of signals, `args` is the union of their payloads. */
-export type ReceiverParameters<TSignal extends AnySignal, TSender> = [sender: TSender, args: ArgsOf<TSignal, TSender>, signal: TSignal];
+export type ReceiverParameters<TSignal extends AnySignal, TSender, TAfterCommit extends boolean = false> = [
+  sender: TSender,
+  args: CommittedArgs<ArgsOf<TSignal, TSender>, TAfterCommit>,
+  signal: TSignal,
+];
 
+ 
 /** Options of `receiver()`: those of `connect()`, as far as they suit every signal in the list. */
-export type ReceiverOptions<TSignal extends AnySignal> = RegistrationOptions & { readonly owner?: object } & ([TSignal] extends [
-    ModelSignal<AfterWriteKind>,
-  ]
-    ? AfterCommitOption
-    : { readonly afterCommit?: never });
+export type ReceiverOptions<TSignal extends AnySignal, TAfterCommit extends boolean = boolean> = RegistrationOptions & {
+  readonly owner?: object;
+} & ([TSignal] extends [{ readonly name: AfterWriteKind }] ? AfterCommitOption<TAfterCommit> : { readonly afterCommit?: never });
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- only the inferred parameter matters */
 /** What `TSignal` may be sent by. */

@@ -32,14 +32,14 @@ import type { AnySignal, Connection } from './types.ts';
  * greeted // ['ada@example.org']
  * ```
  */
-export function receiver<TSignal extends AnySignal, TSender extends SenderOf<TSignal>>(
+export function receiver<TSignal extends AnySignal, TSender extends SenderOf<TSignal>, TAfterCommit extends boolean = false>(
   signals: TSignal | readonly TSignal[],
-  options: ReceiverOptions<TSignal> & { readonly sender: TSender & NonNullable<unknown> },
-): ReceiverDecorator<ReceiverParameters<TSignal, TSender>, ResponseOf<TSignal>>;
-export function receiver<TSignal extends AnySignal>(
+  options: ReceiverOptions<TSignal, TAfterCommit> & { readonly sender: TSender & NonNullable<unknown> },
+): ReceiverDecorator<ReceiverParameters<TSignal, TSender, TAfterCommit>, ResponseOf<TSignal>>;
+export function receiver<TSignal extends AnySignal, TAfterCommit extends boolean = false>(
   signals: TSignal | readonly TSignal[],
-  options?: ReceiverOptions<TSignal> & { readonly sender?: null },
-): ReceiverDecorator<ReceiverParameters<TSignal, SenderOf<TSignal>>, ResponseOf<TSignal>>;
+  options?: ReceiverOptions<TSignal, TAfterCommit> & { readonly sender?: null },
+): ReceiverDecorator<ReceiverParameters<TSignal, SenderOf<TSignal>, TAfterCommit>, ResponseOf<TSignal>>;
 export function receiver(signals: unknown, options?: object): unknown {
   const list = parseSignals(signals);
   for (const signal of list) signal.check(undefined, options);

@@ -50,6 +50,11 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' ? value !== null : typeof value === 'function';
 }
 
+/** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
+}
+
 function describeObject(value: object): string {
   if (Array.isArray(value)) return `an array of ${String(value.length)}`;
   const prototype = Object.getPrototypeOf(value) as { constructor?: unknown } | null;

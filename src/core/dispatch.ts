@@ -1,5 +1,5 @@
 import { deferred } from './after-commit.ts';
-import { signalName } from './describe.ts';
+import { isPromise, signalName } from './describe.ts';
 import { entries, parseFlag, unknownOption } from './options.ts';
 import { NOTHING, type Plan } from './plan.ts';
 import type { Callee, Registration } from './registration.ts';
@@ -47,14 +47,14 @@ export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args:
 
 /** As `send`, and wait for what they return. An async function, so that nothing here throws synchronously. */
 export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Responses<unknown>> {
-  const serial = parseSerial(options, 'sendAsync()');
+  const { serial, around } = parseSendOptions(options, 'sendAsync()');
   const plan = plans.planFor(sender);
-  return serial ? sendSerially(signal, plan, sender, args) : sendConcurrently(signal, plan, sender, args);
+  return serial ? sendSerially(signal, plan, sender, args, around) : sendConcurrently(signal, plan, sender, args);
 }
 
 /** As `sendRobust`, and wait for what they return. */
 export async function sendRobustAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Outcomes<unknown>> {
-  const serial = parseSerial(options, 'sendRobustAsync()');
+  const { serial } = parseSendOptions(options, 'sendRobustAsync()');
   const receivers: AnyFunction[] = [];
   const settling: Promise<PromiseSettledResult<unknown>>[] = [];
   for (const registration of plans.planFor(sender).registrations) {
@@ -131,11 +131,13 @@ async function sendConcurrently(signal: AnySignal, plan: Plan, sender: unknown, 
   return responses.length === 0 ? NOTHING : responses;
 }
 
-async function sendSerially(signal: AnySignal, plan: Plan, sender: unknown, args: object): Promise<readonly Pair[]> {
+async function sendSerially(signal: AnySignal, plan: Plan, sender: unknown, args: object, around: Around): Promise<readonly Pair[]> {
   const responses: Pair[] = [];
   for (const registration of plan.registrations) {
     const callee = begin(registration, signal, sender, args);
-    if (callee !== undefined) responses.push([callee.receiver, await call(callee, signal, sender, args)]);
+    if (callee === undefined) continue;
+    const { receiver } = callee;
+    responses.push([receiver, await around(receiver, () => call(callee, signal, sender, args))]);
   }
   return responses.length === 0 ? NOTHING : responses;
 }
@@ -170,17 +172,19 @@ async function settled(response: unknown): Promise<PromiseSettledResult<unknown>
   }
 }
 
-/** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. */
-function isPromise(value: unknown): value is Promise<unknown> {
-  return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
-}
+/** Runs each receiver of a serial send; adapters put it into the scope of its transaction. */
+export type Around = (receiver: AnyFunction, invoke: () => unknown) => unknown;
 
-function parseSerial(options: unknown, method: string): boolean {
-  let serial = false;
-  if (options === undefined) return serial;
+/** The internal option behind `Around`, registered so that an adapter of one copy of the library can send on a signal of another. */
+export const around: unique symbol = Symbol.for('tocsin/1.around') as never;
+
+function parseSendOptions(options: unknown, method: string): { serial: boolean; around: Around } {
+  const parsed = { serial: false, around: (_receiver: AnyFunction, invoke: () => unknown) => invoke() };
+  if (options === undefined) return parsed;
   for (const [key, value] of entries(options, method)) {
-    if (key !== 'serial') throw unknownOption(key, method, ['serial']);
-    serial = parseFlag('serial', value);
+    if (key === 'serial') parsed.serial = parseFlag('serial', value);
+    else if (key === around) parsed.around = value as Around;
+    else throw unknownOption(key, method, ['serial']);
   }
-  return serial;
+  return parsed;
 }

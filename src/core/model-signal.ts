@@ -1,4 +1,4 @@
-import { runAtOnce } from './after-commit.ts';
+import { atOnce } from './after-commit.ts';
 import { describe, isObject } from './describe.ts';
 import { Signal } from './signal.ts';
 import type { AnyFunction, Outcomes, Responses, SendAsyncOptions } from './types.ts';
@@ -7,7 +7,7 @@ import type { AnyFunction, Outcomes, Responses, SendAsyncOptions } from './types
 export interface ModelSignalRules {
   /** Whether it is sent after a write, so that receivers can ask to be called after its commit. */
   readonly afterCommit: boolean;
-  /** What a payload sent by hand may leave out, less the keys whose default is undefined. */
+  /** What a payload sent by hand may leave out beside what all kinds may, less the keys whose default is undefined. */
   defaults(args: { readonly instance?: unknown }): Readonly<Record<string, unknown>>;
 }
 
@@ -57,17 +57,15 @@ export class ModelSignalDispatcher extends Signal<object> {
     assertNoThunk(sender);
     if (!this.hasListeners(sender)) return args;
     if (!isObject(args)) throw new TypeError(`${this.name} is sent with a payload, an object, not ${describe(args)}`);
-    const defaults = this.rules.defaults(args);
+    const defaults: Readonly<Record<string, unknown>> = {
+      using: 'default',
+      onCommit: atOnce(this, sender),
+      ...this.rules.defaults(args),
+    };
     const absent = Object.keys(defaults).filter((key) => (args as Record<string, unknown>)[key] === undefined);
     return absent.length === 0 ? args : { ...args, ...Object.fromEntries(absent.map((key) => [key, defaults[key]])) };
   }
 }
-
-/** The defaults that all kinds share. */
-export const UNSURROUNDED: { readonly using: string; readonly onCommit: typeof runAtOnce } = Object.freeze({
-  using: 'default',
-  onCommit: runAtOnce,
-});
 
 /** `() => User` is what other libraries take for a class that is not defined yet; here it would be a sender that never sends. */
 function assertNoThunk(sender: unknown): void {

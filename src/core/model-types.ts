@@ -24,9 +24,9 @@ export interface TransactionArgs<TTx = unknown> {
    * Run a function after the outermost transaction has committed, in order, each awaited before the next. It is dropped if that
    * transaction or the savepoint it was given in rolls back. Errors there are reported (`onError()`) and stop nobody.
    *
-   * Outside a transaction the function runs at once: its throw is yours, and its result is returned.
+   * Outside a transaction the function runs at once: its throw is yours, and if it returns a promise that rejects, that is reported.
    */
-  readonly onCommit: (callback: () => unknown) => unknown;
+  readonly onCommit: (callback: () => unknown) => void;
 }
 
 /** Payload of `preSave`. A receiver may change `instance`; what it changes is saved. */
@@ -130,22 +130,32 @@ type Loose<TArgs, TKey> = { readonly [K in keyof TArgs as K extends TKey ? K : n
 export type AfterWriteKind = 'postSave' | 'postDelete' | 'm2mChanged' | 'postBulk';
 
 /** The option that only signals sent after a write take. */
-export interface AfterCommitOption {
+export interface AfterCommitOption<TAfterCommit extends boolean = boolean> {
   /**
    * Call the receiver after the surrounding transaction has committed, if it is still connected then, with a copy of the payload in
    * which `tx` is undefined. It then yields no pair, and what it throws is reported. Not called after a rollback. Outside a
    * transaction it is an ordinary receiver. Default `false`.
    */
-  readonly afterCommit?: boolean;
+  readonly afterCommit?: TAfterCommit;
 }
-type KindOptions<TKind> = TKind extends AfterWriteKind ? AfterCommitOption : { readonly afterCommit?: never };
+type KindOptions<TKind, TAfterCommit extends boolean> = TKind extends AfterWriteKind
+  ? AfterCommitOption<TAfterCommit>
+  : { readonly afterCommit?: never };
+
+/** The payload as a receiver connected with `afterCommit: TAfterCommit` gets it. */
+export type CommittedArgs<TArgs, TAfterCommit> = TAfterCommit extends true ? Omit<TArgs, 'tx'> & { readonly tx: undefined } : TArgs;
 
 /** Options of `connect()` on a model signal, for one sender. */
-export type ModelSenderConnectOptions<TKind extends ModelSignalKind, TSender, TOwner = undefined> = SenderConnectOptions<TSender, TOwner> &
-  KindOptions<TKind>;
+export type ModelSenderConnectOptions<
+  TKind extends ModelSignalKind,
+  TSender,
+  TOwner = undefined,
+  TAfterCommit extends boolean = boolean,
+> = SenderConnectOptions<TSender, TOwner> & KindOptions<TKind, TAfterCommit>;
 
 /** Options of `connect()` on a model signal, for every sender. */
-export type ModelConnectOptions<TKind extends ModelSignalKind, TOwner = undefined> = ConnectOptions<TOwner> & KindOptions<TKind>;
+export type ModelConnectOptions<TKind extends ModelSignalKind, TOwner = undefined, TAfterCommit extends boolean = boolean> =
+  ConnectOptions<TOwner> & KindOptions<TKind, TAfterCommit>;
 
 /**
  * A `Signal` whose payload depends on its sender: `sender: User` types `instance` as `User`. It differs from `Signal` in three ways:
@@ -156,13 +166,23 @@ export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown> {
   readonly name: TKind;
   readonly connections: readonly Connection[];
   /** See {@link Signal.connect}. */
-  connect<S, TOwner extends object | undefined = undefined>(
-    receiver: (this: ReceiverThis<NoInfer<TOwner>>, sender: S, args: ModelArgs<TKind, S, TTx>, signal: ModelSignal<TKind, TTx>) => unknown,
-    options: ModelSenderConnectOptions<TKind, S, TOwner>,
+  connect<S, TOwner extends object | undefined = undefined, TAfterCommit extends boolean = false>(
+    receiver: (
+      this: ReceiverThis<NoInfer<TOwner>>,
+      sender: S,
+      args: CommittedArgs<ModelArgs<TKind, S, TTx>, TAfterCommit>,
+      signal: ModelSignal<TKind, TTx>,
+    ) => unknown,
+    options: ModelSenderConnectOptions<TKind, S, TOwner, TAfterCommit>,
   ): Connection;
-  connect<TOwner extends object | undefined = undefined>(
-    receiver: (this: ReceiverThis<NoInfer<TOwner>>, sender: unknown, args: ModelArgs<TKind, unknown, TTx>, signal: ModelSignal<TKind, TTx>) => unknown,
-    options?: ModelConnectOptions<TKind, TOwner>,
+  connect<TOwner extends object | undefined = undefined, TAfterCommit extends boolean = false>(
+    receiver: (
+      this: ReceiverThis<NoInfer<TOwner>>,
+      sender: unknown,
+      args: CommittedArgs<ModelArgs<TKind, unknown, TTx>, TAfterCommit>,
+      signal: ModelSignal<TKind, TTx>,
+    ) => unknown,
+    options?: ModelConnectOptions<TKind, TOwner, TAfterCommit>,
   ): Connection;
   /** See {@link Signal.disconnect}. */
   disconnect(receiver: AnyFunction, options?: DisconnectOptions): boolean;

@@ -135,6 +135,17 @@ describe('compile errors', () => {
     void Mailer;
   });
 
+  test('tx after the commit', () => {
+    const signal = postSave as ModelSignal<'postSave', { query: () => void }>;
+    signal.connect((_sender, { tx }) => { expectTypeOf(tx).toEqualTypeOf<{ query: () => void }>(); }, { sender: User });
+    signal.connect((_sender, { tx, instance }) => {
+      expectTypeOf(tx).toEqualTypeOf<undefined>();
+      expectTypeOf(instance).toEqualTypeOf<User>();
+    }, { sender: User, afterCommit: true });
+    receiver(signal, { afterCommit: true })((_sender, { tx }) => { expectTypeOf(tx).toEqualTypeOf<undefined>(); });
+    receiver(signal)((_sender, { tx }) => { expectTypeOf(tx).toEqualTypeOf<{ query: () => void }>(); });
+  });
+
   test('afterCommit on a signal that precedes the write', () => {
     postSave.connect(() => undefined, { afterCommit: true });
     receiver([postSave, postDelete], { afterCommit: true })(() => undefined);

@@ -1,0 +1,61 @@
+import { atOnce } from '../core/after-commit.ts';
+import { report } from '../core/report.ts';
+import type { AnySignal } from '../core/types.ts';
+import { currentFrame, inFrame } from './frames.ts';
+
+type Callback = () => Promise<void>;
+
+/**
+ * What waits for the commit of one connection's transaction: a list for the transaction and one for each open savepoint. A released
+ * savepoint hands its list to what surrounds it; a rolled back one drops it.
+ */
+export class CommitQueue {
+  private readonly lists: Callback[][] = [];
+
+  /** How many transactions and savepoints are open. */
+  get depth(): number {
+    return this.lists.length;
+  }
+
+  begin(): void {
+    this.lists.push([]);
+  }
+
+  rollback(): void {
+    this.lists.pop();
+  }
+
+  /** Commit, or release a savepoint. Resolves when everything that waited for the outermost commit has run. Never rejects. */
+  async commit(): Promise<void> {
+    const list = this.lists.pop() ?? [];
+    const surrounding = this.lists.at(-1);
+    if (surrounding === undefined) for (const callback of list) await callback();
+    else surrounding.push(...list);
+  }
+
+  /** Forget what a connection left behind that was lost in mid-transaction. */
+  clear(): void {
+    this.lists.length = 0;
+  }
+
+  /** The `onCommit` of a payload that is sent now. */
+  onCommit(signal: AnySignal, sender: unknown): (callback: () => unknown) => void {
+    return (callback) => {
+      const list = this.lists.at(-1);
+      if (list === undefined) {
+        atOnce(signal, sender)(callback);
+        return;
+      }
+      const frame = currentFrame();
+      list.push(() =>
+        inFrame(frame, async () => {
+          try {
+            await callback();
+          } catch (error) {
+            report(error, { signal, sender, receiver: undefined });
+          }
+        }),
+      );
+    };
+  }
+}

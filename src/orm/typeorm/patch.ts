@@ -1,0 +1,49 @@
+import type { DataSource } from 'typeorm';
+
+type Method = (this: never, ...args: never[]) => unknown;
+
+interface Patch {
+  readonly original: Method;
+  readonly replacement: Method;
+  uses: number;
+}
+
+const patches = new WeakMap<object, Map<string, Patch>>();
+
+/**
+ * Put `wrap(original)` in place of a method of TypeORM, which has no hook at that point. The classes are TypeORM's own, shared by all
+ * DataSources, so that the replacement must pass on what does not concern it. Returns what puts the original back after the last use.
+ */
+export function patch(prototype: object, name: string, wrap: (original: Method) => Method): () => void {
+  const methods = prototype as Record<string, Method>;
+  let named = patches.get(prototype);
+  if (named === undefined) patches.set(prototype, (named = new Map<string, Patch>()));
+  let entry = named.get(name);
+  if (entry === undefined) {
+    const original = methods[name] as Method;
+    entry = { original, replacement: wrap(original), uses: 0 };
+    named.set(name, entry);
+    methods[name] = entry.replacement;
+  }
+  const { original, replacement } = entry;
+  entry.uses++;
+  return () => {
+    if (--entry.uses > 0) return;
+    named.delete(name);
+    // somebody else may have wrapped it since
+    if (methods[name] === replacement) methods[name] = original;
+  };
+}
+
+/** The prototype in the chain of `instance` that defines the method. */
+export function ownerOf(instance: object, method: string): object {
+  let prototype = Object.getPrototypeOf(instance) as object;
+  while (!Object.hasOwn(prototype, method)) prototype = Object.getPrototypeOf(prototype) as object;
+  return prototype;
+}
+
+/** Called `connection` before TypeORM 1.0. */
+export function dataSourceOf(part: object): DataSource {
+  const { dataSource, connection } = part as { dataSource?: DataSource; connection?: DataSource };
+  return (dataSource ?? connection) as DataSource;
+}
