@@ -67,13 +67,15 @@ export function receiver(signals: unknown, options?: object): unknown {
  * @throws TypeError if it is not given an object.
  * @example
  * ```ts
+ * const saved = new Signal('saved')
  * class Mailer {
- *   heard = 0
- *   constructor() { connectReceivers(this) }
- *   // @receiver(saved) — decorated in your code
- *   onSave() { this.heard++ }
+ *   sent = 0
+ *   constructor() { connectReceivers(this) } // needed under experimentalDecorators, harmless elsewhere
+ *   @receiver(saved) onSave() { this.sent++ }
  * }
- * new Mailer()
+ * const mailer = new Mailer()
+ * saved.send('orders')
+ * mailer.sent // 1
  * ```
  */
 export function connectReceivers(instance: object): void {

@@ -20,7 +20,7 @@ export interface OnOptions<TSender = unknown> extends OnceOptions<TSender> {
 }
 
 /** What `on()` returns. */
-export interface SignalIterator<TEvent> extends AsyncIterableIterator<TEvent, undefined>, AsyncDisposable {
+export interface SignalIterator<TEvent> extends AsyncIterableIterator<TEvent>, AsyncDisposable {
   next(): Promise<IteratorResult<TEvent, undefined>>;
   return(): Promise<IteratorResult<TEvent, undefined>>;
   throw(error?: unknown): Promise<IteratorResult<TEvent, undefined>>;

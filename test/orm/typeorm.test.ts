@@ -16,13 +16,16 @@ class Profile implements ProfileRow {
 }
 const id = { type: Number, primary: true, generated: 'increment' } as const;
 const text = { type: 'text', default: '' } as const;
-const UserSchema = new EntitySchema<User>({ name: 'User', target: User, columns: { id, name: text, email: text } });
-const ProfileSchema = new EntitySchema<Profile>({ name: 'Profile', target: Profile, columns: { id, userId: { type: Number }, bio: text } });
+const userOptions = { name: 'User', target: User, columns: { id, name: text, email: text } };
+const profileOptions = { name: 'Profile', target: Profile, columns: { id, userId: { type: Number }, bio: text } };
+const UserSchema = new EntitySchema<User>(userOptions);
+const ProfileSchema = new EntitySchema<Profile>(profileOptions);
 
 const classes = { User, Profile };
 
-/** TypeORM on one engine. */
-function harness(options: DataSourceOptions): Harness<EntityManager> {
+/** One version of TypeORM on one engine. */
+function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeorm'), 'DataSource' | 'EntitySchema'> = { DataSource, EntitySchema }): Harness<EntityManager> {
+  const entities = [new typeorm.EntitySchema<User>(userOptions), new typeorm.EntitySchema<Profile>(profileOptions)];
   let database: DataSource;
   let attached: Disposable | undefined;
   return {
@@ -30,7 +33,7 @@ function harness(options: DataSourceOptions): Harness<EntityManager> {
     wrapsWrites: true,
     concurrent: options.type !== 'sqljs',
     async open() {
-      database = await new DataSource({ ...options, entities: [UserSchema, ProfileSchema], synchronize: true, dropSchema: true }).initialize();
+      database = await new typeorm.DataSource({ ...options, entities, synchronize: true, dropSchema: true }).initialize();
       this.attach();
     },
     async close() {
@@ -55,17 +58,25 @@ function harness(options: DataSourceOptions): Harness<EntityManager> {
     },
     update: (_model, instance, values, tx = database.manager) => tx.save(Object.assign(instance, values)),
     remove: (_model, instance, tx = database.manager) => tx.remove(instance),
-    all: (model, tx = database.manager) => tx.find(classes[model], { order: { id: 'ASC' } as never }),
+    all: async (model, tx = database.manager) => {
+      const found: unknown = await tx.find<User | Profile>(classes[model], { order: { id: 'ASC' } });
+      return found as Rows[typeof model][];
+    },
     transaction: (run, tx = database.manager) => tx.transaction(run),
     bulkUpdate: (model, where, values) => database.manager.update(classes[model], where, values),
     bulkDelete: (model, where) => database.manager.delete(classes[model], where),
   };
 }
 
-contract('TypeORM on sql.js', harness({ type: 'sqljs' }));
+const older = (await import('typeorm-0.3')) as unknown as typeof import('typeorm');
+contract('TypeORM 1 on sql.js', harness({ type: 'sqljs' }));
+contract('TypeORM 0.3 on sql.js', harness({ type: 'sqljs' }, older));
 
 const { DATABASE_URL } = process.env;
-if (DATABASE_URL !== undefined) contract('TypeORM on PostgreSQL', harness({ type: 'postgres', url: DATABASE_URL }));
+if (DATABASE_URL !== undefined) {
+  contract('TypeORM 1 on PostgreSQL', harness({ type: 'postgres', url: DATABASE_URL }));
+  contract('TypeORM 0.3 on PostgreSQL', harness({ type: 'postgres', url: DATABASE_URL }, older));
+}
 
 let dataSource: DataSource;
 let attachment: Disposable | undefined;
@@ -132,7 +143,10 @@ describe('TypeORM', () => {
     attachment?.[Symbol.dispose]();
     await dataSource.destroy();
   });
-  const make = <T>(type: new () => T, values: Partial<T>): T => Object.assign(new type(), values);
+  const make = <T extends object>(type: new () => T, values: Partial<T>): T => {
+    const instance = new type();
+    return Object.assign(instance, values);
+  };
 
   describe('many-to-many', () => {
     beforeEach(() => {
