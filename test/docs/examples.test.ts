@@ -1,9 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as tocsin from '../../src/index.ts';
 import * as adapter from '../../src/typeorm.ts';
-import { examplesIn, run } from '../support/examples.ts';
+import { body, examplesIn, run } from '../support/examples.ts';
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => `src/${file}`);
 const examples = [...sources, 'README.md'].flatMap(examplesIn);
@@ -22,10 +24,33 @@ describe('every example does what it says', () => {
   });
 });
 
+test('every example compiles in strict mode', () => {
+  const folder = mkdtempSync('test/docs/compiled-');
+  try {
+    const exported = Object.keys(tocsin);
+    for (const [index, { code, file, line }] of examples.entries()) {
+      const declared = (name: string): boolean => new RegExp(`(class|const|function) ${name}\\b`).test(code);
+      const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(code) && !declared(name);
+      const imports = [
+        `import { ${exported.filter(used).join(', ')} } from '${file.endsWith('typeorm.ts') ? 'tocsin/typeorm' : 'tocsin'}'`,
+        ...(used('attachSignals') ? ["import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }"] : []),
+      ].join('; ');
+      writeFileSync(join(folder, `example-${String(index)}.ts`), `${imports} // ${file}:${String(line)}\nexport async function example() {\n${body(code)}\n}\n`);
+    }
+    const compilerOptions = { noUncheckedIndexedAccess: false, exactOptionalPropertyTypes: false, noEmit: true, paths: { tocsin: ['../../../src/index.ts'], 'tocsin/typeorm': ['../../../src/typeorm.ts'] } };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['.'] }));
+    const { stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder], { encoding: 'utf8' });
+    expect(stdout).toBe('');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 60_000);
+
 test('there are examples, and a comment that lies fails', async () => {
   expect(examples.length).toBeGreaterThan(15);
-  await expect(run({ file: 'lie', line: 1, code: '1 + 1 // 3' }, {})).rejects.toThrow();
-  await expect(run({ file: 'lie', line: 1, code: 'console.log(1) // 2' }, {})).rejects.toThrow();
+  await expect(run({ file: 'lie', line: 1, code: '1 + 1 // 3', output: undefined }, {})).rejects.toThrow();
+  await expect(run({ file: 'lie', line: 1, code: 'console.log(1) // 2', output: undefined }, {})).rejects.toThrow();
+  await expect(run({ file: 'lie', line: 1, code: 'console.log(1)', output: '2' }, {})).rejects.toThrow();
 });
 
 test('everything exported that can be called has an example', () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { format } from 'node:util';
 import { transform } from 'esbuild';
 import { expect } from 'vitest';
 
@@ -7,6 +8,8 @@ export interface Example {
   readonly file: string;
   readonly line: number;
   readonly code: string;
+  /** What it prints, if a block without a language follows it at once. */
+  readonly output: string | undefined;
 }
 
 /** The ```ts blocks of a Markdown file, or in the comments of a source file. ```ts with more words after it is shown, not run. */
@@ -19,7 +22,10 @@ export function examplesIn(file: string): Example[] {
     const fence = /^(\s*\*? ?)```(.*)$/.exec(line);
     if (fence === null) continue;
     if (start !== undefined) {
-      examples.push({ file, line: start + 1, code: lines.slice(start, index).map((each) => each.slice(indent.length)).join('\n') });
+      const code = lines.slice(start, index).map((each) => each.slice(indent.length)).join('\n');
+      const [blank, opening] = lines.slice(index + 1);
+      const output = blank === '' && opening === '```' ? lines.slice(index + 3, lines.indexOf('```', index + 3)).join('\n') : undefined;
+      examples.push({ file, line: start + 1, code, output });
       start = undefined;
     } else if (fence[2] === 'ts') {
       start = index + 1;
@@ -37,10 +43,8 @@ export function examplesIn(file: string): Example[] {
  * Run an example with `scope` in reach, and hold it to what its comments say: `expression // value` is compared, and so is what
  * `console.log(…) // value` prints. Imports are taken from the scope.
  */
-export async function run({ file, line, code }: Example, scope: Record<string, unknown>): Promise<void> {
-  const checked = code
-    .replace(/^import .*$/gm, '')
-    .replace(/^export /gm, '')
+export async function run({ file, line, code, output }: Example, scope: Record<string, unknown>): Promise<void> {
+  const checked = body(code)
     .split('\n')
     .map(withCheck)
     .join('\n');
@@ -48,13 +52,19 @@ export async function run({ file, line, code }: Example, scope: Record<string, u
   const printed: unknown[] = [];
   const environment = {
     ...scope,
-    console: { log: (...values: unknown[]) => printed.push(values.length === 1 ? values[0] : values.join(' ')) },
+    console: { log: (...values: unknown[]) => void printed.push(values.length === 1 ? values[0] : format(...values)) },
     $equal: (actual: unknown, expected: unknown) => { expect(actual, `${file}:${String(line)}`).toEqual(expected); },
     $printed: (expected: unknown) => { expect(printed.shift(), `${file}:${String(line)}`).toEqual(expected); },
   };
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the examples are this repository's own
   const example = new Function(...Object.keys(environment), `${js}\nreturn $example`) as (...values: unknown[]) => () => Promise<void>;
   await example(...Object.values(environment))();
+  if (output !== undefined) expect(printed.map((each) => format(each)).join('\n'), `${file}:${String(line)}`).toBe(output);
+}
+
+/** The example as the body of a function: without its imports and exports. */
+export function body(code: string): string {
+  return code.replace(/^import .*$/gm, '').replace(/^export /gm, '');
 }
 
 function withCheck(line: string): string {
