@@ -3,7 +3,13 @@ import { report } from '../core/report.ts';
 import type { AnySignal } from '../core/types.ts';
 import { currentFrame, inFrame } from './frames.ts';
 
-type Callback = () => Promise<void>;
+/** Something to do after a commit. Never rejects: what goes wrong is reported. */
+export type Callback = () => Promise<void>;
+
+/** Do everything in turn, what is added meanwhile included. */
+export async function runAll(callbacks: Callback[]): Promise<void> {
+  for (let callback = callbacks.shift(); callback !== undefined; callback = callbacks.shift()) await callback();
+}
 
 /**
  * What waits for the commit of one connection's transaction: a list for the transaction and one for each open savepoint. A released
@@ -25,12 +31,13 @@ export class CommitQueue {
     this.lists.pop();
   }
 
-  /** Commit, or release a savepoint. Resolves when everything that waited for the outermost commit has run. Never rejects. */
-  async commit(): Promise<void> {
+  /** Commit, or release a savepoint. Returns what is to be done now: everything that waited, if this was the outermost commit. */
+  commit(): Callback[] {
     const list = this.lists.pop() ?? [];
     const surrounding = this.lists.at(-1);
-    if (surrounding === undefined) for (const callback of list) await callback();
-    else surrounding.push(...list);
+    if (surrounding === undefined) return list;
+    surrounding.push(...list);
+    return [];
   }
 
   /** Forget what a connection left behind that was lost in mid-transaction. */

@@ -480,6 +480,24 @@ export function contract<Tx>(name: string, harness: Harness<Tx>): void {
       expect((await harness.all('Profile')).map(({ userId, bio }) => users.get(userId) === bio)).toEqual(kept.map(() => true));
     });
 
+    test.runIf(harness.concurrent)('12. receivers after the commit do not wait for a connection that their own transaction holds', async () => {
+      listen('postSave', async ({ instance }) => {
+        expect((await harness.all('User')).map((user) => user.id)).toContain(instance.id);
+        await harness.insert('Profile', { userId: instance.id, bio: 'after the commit' });
+        log.push(instance.name);
+      }, User, { afterCommit: true });
+      const names = Array.from({ length: 50 }, (_unused, index) => `user ${index}`);
+      await Promise.all(
+        names.map((each, index) =>
+          index % 2 === 0
+            ? harness.insert('User', { ...ada, name: each })
+            : harness.transaction((tx) => harness.insert('User', { ...ada, name: each }, tx)),
+        ),
+      );
+      expect(log.sort()).toEqual(names.sort());
+      expect(await harness.all('Profile')).toHaveLength(50);
+    });
+
     test('13. detaching leaves the ORM as it was', async () => {
       listen('preSave', () => log.push('preSave'));
       listen('postSave', () => log.push('postSave'));

@@ -4,7 +4,7 @@ import type { M2mChangedArgs } from '../../core/model-types.ts';
 import { m2mChanged } from '../../models.ts';
 import { inTurn } from '../lane.ts';
 import type { TypeormAdapter } from './adapter.ts';
-import { currentWrite } from './manager.ts';
+import { currentCall } from './manager.ts';
 
 type Action = Extract<M2mChangedArgs['action'], 'preAdd' | 'postAdd' | 'preRemove' | 'postRemove'>;
 type Event = Pick<InsertEvent<unknown> & RemoveEvent<unknown>, 'metadata' | 'manager' | 'queryRunner'> & { readonly entityId?: unknown };
@@ -43,12 +43,12 @@ export class JunctionWatcher {
 
   row(action: Action, event: Event): Promise<void> | undefined {
     // deleting an object removes its rows without a change of its relations, as in Django
-    if (!event.metadata.isJunction || currentWrite()?.removing === true) return undefined;
+    if (!event.metadata.isJunction || currentCall()?.removing === true) return undefined;
     const key = `${action} ${event.metadata.tablePath} ${String(this.numberOf(event.queryRunner))}`;
     let gathered = this.gathering.get(key);
     if (gathered === undefined) {
       const rows: Row[] = [];
-      const sides = sidesOf(currentWrite()?.roots ?? [], event.metadata, this.adapter.dataSource);
+      const sides = sidesOf(currentCall()?.roots ?? [], event.metadata, this.adapter.dataSource);
       const sent = inTurn(event.queryRunner, () => this.send(action, event, rows, sides));
       this.gathering.set(key, (gathered = { rows, sent }));
       queueMicrotask(() => this.gathering.delete(key));

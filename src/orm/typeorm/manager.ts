@@ -1,26 +1,47 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
+import type { DataSource, EntityManager, EntityTarget, ObjectLiteral, QueryRunner } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
 import { attached } from './adapter.ts';
 import { bypassesReceivers } from '../bulk.ts';
+import { type Callback, runAll } from '../commit-queue.ts';
 import { dataSourceOf, ownerOf, patch } from './patch.ts';
 
-/** One call of `save()`, `remove()` or the like: what TypeORM's events do not tell. */
-interface Persisting {
+/** One call of `save()`, `remove()`, `transaction()` or the like: what TypeORM's events do not tell. */
+interface Call {
   readonly roots: readonly object[];
   readonly removing: boolean;
+  /** The query runner whose transaction the call has opened, if it did. */
+  runner: QueryRunner | undefined;
+  /** What waits for the end of the call, when the query runner has been released. */
+  readonly committed: Callback[];
 }
 
-const persisting = new AsyncLocalStorage<Persisting>();
+const calls = new AsyncLocalStorage<Call>();
 
-/** The call of `save()`, `remove()` or the like that the current event belongs to. */
-export function currentWrite(): Persisting | undefined {
-  return persisting.getStore();
+/** The call of the manager that the current event belongs to. */
+export function currentCall(): Readonly<Call> | undefined {
+  return calls.getStore();
+}
+
+/** The outermost transaction of a query runner has begun, in the call that opened it. */
+export function transactionStarted(runner: QueryRunner): void {
+  const call = calls.getStore();
+  if (call !== undefined) call.runner ??= runner;
+}
+
+/**
+ * Do what waited for the commit of this query runner. Not while its connection is still taken: receivers that need another would wait
+ * for the pool while they keep it short. So the call that opened the transaction does it, when it is over.
+ */
+export async function transactionCommitted(runner: QueryRunner, callbacks: Callback[]): Promise<void> {
+  const call = calls.getStore();
+  if (call?.runner === runner) call.committed.push(...callbacks);
+  else await runAll(callbacks);
 }
 
 /** The instance that was asked to be written, if that is not `entity` itself and there is only one. */
 export function rootOf(entity: object | undefined): object | undefined {
-  const roots = persisting.getStore()?.roots ?? [];
+  const roots = calls.getStore()?.roots ?? [];
   return roots.length === 1 && !(entity !== undefined && roots.includes(entity)) ? roots[0] : undefined;
 }
 
@@ -34,12 +55,13 @@ let criteria: unknown;
 export function interceptManager(dataSource: DataSource): () => void {
   const { manager } = dataSource;
   const undo = [
-    ...(['save', 'remove', 'softRemove', 'recover'] as const).map((name) =>
+    ...(['save', 'remove', 'softRemove', 'recover', 'transaction'] as const).map((name) =>
       patch(ownerOf(manager, name), name, (original) => {
         return function (this: EntityManager, ...args: unknown[]) {
           const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
           if (attached.get(dataSourceOf(this)) === undefined) return run();
-          return persisting.run({ roots: rootsIn(args), removing: name === 'remove' }, run);
+          const roots = name === 'transaction' ? [] : rootsIn(args);
+          return inCall({ roots, removing: name === 'remove', runner: undefined, committed: [] }, run);
         };
       }),
     ),
@@ -65,6 +87,14 @@ export function interceptManager(dataSource: DataSource): () => void {
   return () => {
     for (const step of undo) step();
   };
+}
+
+async function inCall(call: Call, run: () => unknown): Promise<unknown> {
+  try {
+    return await calls.run(call, run);
+  } finally {
+    await runAll(call.committed);
+  }
 }
 
 interface BulkCall {

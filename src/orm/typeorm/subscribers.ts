@@ -7,6 +7,7 @@ import { isBuilderRow } from './builders.ts';
 import { deletionOf, deliveredCopy, forgetOrphans, whoIsDeleted } from './deletions.ts';
 import { fieldsOf } from './fields.ts';
 import { JunctionWatcher } from './junctions.ts';
+import { transactionCommitted, transactionStarted } from './manager.ts';
 
 type Event = Pick<RemoveEvent<unknown>, 'queryRunner' | 'manager' | 'metadata'>;
 
@@ -111,10 +112,13 @@ function transactions(adapter: TypeormAdapter): EntitySubscriberInterface {
       const queue = adapter.queueOf(queryRunner);
       const { transactionDepth } = queryRunner as { transactionDepth?: number };
       // what a lost connection left behind; queueOf() has begun a list for the new transaction already
-      if (transactionDepth === 1) queue.clear();
+      if (transactionDepth === 1) {
+        queue.clear();
+        transactionStarted(queryRunner);
+      }
       if (transactionDepth === undefined || queue.depth < transactionDepth) queue.begin();
     },
-    afterTransactionCommit: ({ queryRunner }) => adapter.queueOf(queryRunner).commit(),
+    afterTransactionCommit: ({ queryRunner }) => transactionCommitted(queryRunner, adapter.queueOf(queryRunner).commit()),
     afterTransactionRollback: ({ queryRunner, manager }) => {
       forgetOrphans(manager);
       adapter.queueOf(queryRunner).rollback();
