@@ -1,3 +1,4 @@
+import { describe, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { PLAIN, type Settings } from './options.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
@@ -89,6 +90,10 @@ export class Registration implements Connection {
     this.disconnect();
   }
 
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return printed(this);
+  }
+
   /** What to call, if it has neither ended nor been collected. */
   callee(): Callee | undefined {
     const { target } = this;
@@ -149,6 +154,16 @@ export class KeyedConnection implements Connection {
   [dispose](): void {
     this.disconnect();
   }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return printed(this);
+  }
+}
+
+/** How a Connection is printed: what it connects, and not what it is made of. */
+function printed({ signal, receiver, sender, connected }: Connection): string {
+  if (!connected) return `Connection (ended) on ${signalName(signal)}`;
+  return `Connection ${signalName(signal)} → ${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
 }
 
 /** A membership to leave when a connection ends: of an owner's connections, or of an AbortSignal's. */

@@ -1,4 +1,4 @@
-import { describe } from './describe.ts';
+import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
 import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
 import { Registry } from './registry.ts';
@@ -236,6 +236,11 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     if (receiver === undefined) return;
     assertReceiver(receiver);
     this.registry.check(receiver, request);
+  }
+
+  /** @internal How Node and Deno print it: the registry is of no interest to people. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Signal ${signalName(this)} { ${String(this.connections.length)} connected }`;
   }
 
   /** @internal Recognised across copies of the library, where `instanceof` fails. */

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { disconnectReceivers, Signal } from '../../src/index.ts';
 
@@ -187,4 +188,17 @@ test('connections is a fresh array in dispatch order, of all senders', () => {
   expect(connections).toHaveLength(4);
   expect(signal.connections).toHaveLength(3);
   expect(owner).toBeDefined();
+});
+
+test('signals and connections print what they connect, and not what they are made of', () => {
+  const signal = new Signal('saved');
+  function notify(): void {}
+  const any = signal.connect(notify);
+  const keyed = signal.connect(notify, { sender: User });
+  expect(inspect({ signal, any, keyed })).toBe(
+    '{\n  signal: Signal saved { 2 connected },\n  any: Connection saved → notify,\n  keyed: Connection saved → notify for class User\n}',
+  );
+  keyed.disconnect();
+  expect(inspect(keyed)).toBe('Connection (ended) on saved');
+  expect(inspect(new Signal())).toBe('Signal (unnamed signal) { 0 connected }');
 });
