@@ -333,6 +333,32 @@ describe('TypeORM', () => {
       expect(log).toEqual(['article 2']);
     });
 
+    test('of instances that refer to each other, which TypeORM inserts and then updates, are one save each', async () => {
+      class Person {
+        id!: number;
+        best!: Person;
+      }
+      const PersonSchema = new EntitySchema<Person>({
+        name: 'Person',
+        target: Person,
+        columns: { id },
+        relations: { best: { type: 'many-to-one', target: 'Person', cascade: true, nullable: true } },
+      });
+      const queries: string[] = [];
+      const people = await open(PersonSchema);
+      people.subscribers.push({ beforeQuery: ({ query }) => void queries.push(query) });
+      using attached = attachSignals(people);
+      postSave.connect((_sender, { created }) => log.push(`created ${created}`), { sender: Person, owner });
+      const [a, b] = [new Person(), new Person()];
+      Object.assign(a, { best: b });
+      Object.assign(b, { best: a });
+      await people.manager.save(a);
+      expect(queries.filter((query) => query.startsWith('UPDATE'))).toHaveLength(1);
+      expect(log).toEqual(['created true', 'created true']);
+      expect(attached).toBeDefined();
+      await people.destroy();
+    });
+
     test('of a child class have the child as sender; `subclasses` hears it at the base', async () => {
       postSave.connect((sender) => log.push(`base ${(sender as { name: string }).name}`), { sender: Article, owner });
       postSave.connect((sender) => log.push(`subclasses ${sender.name}`), { sender: Article, subclasses: true, owner });

@@ -1,4 +1,4 @@
-import type { EntityMetadata, EntitySubscriberInterface, QueryRunner, RemoveEvent, UpdateEvent } from 'typeorm';
+import type { EntityMetadata, EntitySubscriberInterface, RemoveEvent, UpdateEvent } from 'typeorm';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { inTurn } from '../lane.ts';
@@ -37,12 +37,10 @@ function afterSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
     listenTo: audience(postSave),
     afterInsert: (event) => {
       if (!isInstance(event) || isBuilderRow(event.entity)) return undefined;
-      insertedJustNow(event.queryRunner).add(event.entity as object);
       return send(adapter, postSave, event, () => ({ instance: event.entity as unknown, raw: false, created: true, updateFields: null, changes: null }));
     },
     afterUpdate: (event) => {
-      // rows that refer to each other are inserted, then updated: that is one save
-      if (!isLoaded(event) || insertedJustNow(event.queryRunner).has(event.entity as object)) return undefined;
+      if (!isLoaded(event)) return undefined;
       const fields = fieldsOf(event);
       return send(adapter, postSave, event, () => ({ instance: event.entity, raw: false, created: false, ...fields }));
     },
@@ -157,20 +155,10 @@ function isInstance(event: { readonly entity?: unknown; readonly metadata: Entit
   return event.entity !== undefined && event.entity !== null && !event.metadata.isJunction;
 }
 
-/** An update of an instance that was loaded for it: a query builder's has nothing to compare with. */
+/**
+ * An update of an instance that was loaded for it. A query builder's has nothing to compare with; nor has the second half of an
+ * insert, when rows that refer to each other are inserted and then updated, and that is one save.
+ */
 function isLoaded(event: UpdateEvent<unknown>): boolean {
   return isInstance(event) && (event.databaseEntity) !== undefined;
 }
-
-const inserted = new WeakMap<QueryRunner, WeakSet<object>>();
-
-/** The instances whose insert TypeORM told of in the same go. */
-function insertedJustNow(runner: QueryRunner): WeakSet<object> {
-  let instances = inserted.get(runner);
-  if (instances === undefined) {
-    inserted.set(runner, (instances = new WeakSet()));
-    queueMicrotask(() => inserted.delete(runner));
-  }
-  return instances;
-}
-
