@@ -70,7 +70,7 @@ export async function sendRobustAsync(signal: AnySignal, plans: Plans, sender: u
 }
 
 /**
- * The path of strong receivers without options: one field read tells whether a receiver is still connected and what to call, and
+ * The path of plain receivers: one field read tells whether a receiver is still connected and what to call, and
  * nothing is allocated until one of them answers.
  */
 function sendPlain(signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] {

@@ -7,7 +7,7 @@ type SilentPair = readonly [AnyFunction, undefined];
 /** Whom a send from one sender calls, in which order. Never changes: a connect or disconnect makes the next send ask for a new one. */
 export class Plan {
   readonly registrations: readonly Registration[];
-  /** Strong receivers without options, which dispatch can call with nothing in between. */
+  /** Whether dispatch can call them all with nothing in between. */
   readonly plain: boolean;
   /**
    * What `send()` returns when a plain plan's receivers all return nothing. Made ahead of the send, for a receiver that disconnects
@@ -17,13 +17,18 @@ export class Plan {
 
   constructor(registrations: Registration[]) {
     this.registrations = registrations.length > 1 ? registrations.sort(byDispatchOrder) : registrations;
-    this.plain = registrations.every(({ settings }) => settings === PLAIN);
+    this.plain = registrations.every(isPlain);
     this.silence = this.plain && registrations.length > 0 ? Object.freeze(registrations.map(({ pair }) => pair)) : NOTHING;
   }
 }
 
 /** The result of a send that called nobody. */
 export const NOTHING: readonly never[] = Object.freeze([]);
+
+/** A strong receiver that is called as it is, as often as there are sends, and at once. */
+function isPlain({ settings }: Registration): boolean {
+  return settings === PLAIN || !(settings.weak || settings.owned || settings.once || settings.afterCommit || settings.thisArgument !== undefined);
+}
 
 /** Higher priority first, then connect order. */
 export function byDispatchOrder(a: Registration, b: Registration): number {

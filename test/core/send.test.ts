@@ -465,6 +465,7 @@ describe('what a send allocates', () => {
   test('nothing when strong receivers return nothing, for every sender and for one', () => {
     expect(bytesPerSend(silent(3, {}))).toBeLessThan(1);
     expect(bytesPerSend(silent(3, { sender: User }))).toBeLessThan(1);
+    expect(bytesPerSend(silent(3, { sender: User, subclasses: true, priority: 2, signal: new AbortController().signal }))).toBeLessThan(1);
   });
 
   test('something when they answer, which shows that this measures', () => {
