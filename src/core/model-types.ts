@@ -105,7 +105,17 @@ export type ModelSignalKind = keyof ModelPayloads;
 export type ModelArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown> = ModelPayloads<InstanceOf<TSender>, TTx>[TKind];
 
 /** The instances of a class, private constructors included; `object` for a sender that is no class. */
-export type InstanceOf<TSender> = TSender extends { readonly prototype: infer TInstance extends object } ? TInstance : object;
+export type InstanceOf<TSender> = TSender extends { readonly prototype: infer TInstance }
+  ? 0 extends 1 & TInstance
+    ? ConstructedBy<TSender>
+    : TInstance extends object
+      ? TInstance
+      : object
+  : object;
+
+/** For what declares no prototype of its own, such as the models of Mongoose. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever it is constructed with
+type ConstructedBy<TSender> = TSender extends abstract new (...args: any) => infer TInstance ? TInstance : object;
 
 /** The keys that a hand-sent payload must have; the others get defaults. */
 interface EssentialKeys {

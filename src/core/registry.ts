@@ -118,7 +118,7 @@ export class Registry implements BucketKeeper {
     if (sender === undefined || sender === null) return;
     yield* this.buckets.get(sender) ?? [];
     if (!this.inherits(sender)) return;
-    for (let base: unknown = Object.getPrototypeOf(sender); typeof base === 'function'; base = Object.getPrototypeOf(base)) {
+    for (const base of basesOf(sender)) {
       for (const registration of this.buckets.get(base) ?? []) if (registration.settings.subclasses) yield registration;
     }
   }
@@ -203,6 +203,20 @@ function takesOver(existing: Registration, receiver: AnyFunction, { replace, set
   if (!replace) return false;
   const { priority } = existing.settings;
   return existing.receiver !== receiver || !sameSettings(existing.settings, { ...settings, priority });
+}
+
+/**
+ * The base classes of a class: along the constructors, as `class extends` links them, and along the prototypes, which is all that
+ * `util.inherits()` and the discriminators of Mongoose link.
+ */
+function basesOf(derived: { readonly prototype?: unknown }): Set<unknown> {
+  const bases = new Set<unknown>();
+  for (let base: unknown = Object.getPrototypeOf(derived); typeof base === 'function'; base = Object.getPrototypeOf(base)) bases.add(base);
+  for (let prototype = derived.prototype; isObject(prototype); prototype = Object.getPrototypeOf(prototype)) {
+    bases.add(Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value);
+  }
+  bases.delete(derived);
+  return bases;
 }
 
 function nobody(): void {

@@ -22,7 +22,7 @@ export interface AdapterOptions {
 const POLICIES: readonly unknown[] = ['signal', 'warn', 'throw', 'individual'] satisfies BulkPolicy[];
 
 /** The options, checked and complete. Throws a `TypeError` that quotes what is wrong. */
-export function parseAdapterOptions(options: unknown, method: string): Required<AdapterOptions> {
+export function parseAdapterOptions(options: unknown, method: string, others: readonly string[] = []): Required<AdapterOptions> {
   const parsed: { -readonly [K in keyof AdapterOptions]-?: NonNullable<AdapterOptions[K]> } = { bulk: 'warn', using: 'default' };
   if (options === undefined) return parsed;
   for (const [key, value] of entries(options, method)) {
@@ -34,7 +34,7 @@ export function parseAdapterOptions(options: unknown, method: string): Required<
       if (typeof value !== 'string') throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
       parsed.using = value;
     } else {
-      throw unknownOption(key, method, ['bulk', 'using']);
+      throw unknownOption(key, method, ['bulk', 'using', ...others]);
     }
   }
   return parsed;

@@ -21,16 +21,16 @@ export class BulkGuard {
   }
 
   /**
-   * To be called before the write is done.
+   * To be called before the write is done, in the call of the app; or with the `knownSite` of that call, if an ORM only begins later.
    *
    * @throws Error with `bulk: 'throw'`.
    */
-  announce(operation: Operation, sender: unknown, alternative: string): void {
+  announce(operation: Operation, sender: unknown, alternative: string, knownSite?: string): void {
     if (this.policy === 'signal') return;
     const what = `A bulk ${operation} of ${senderName(sender)} sends no save or delete signals for its rows.`;
     if (this.policy === 'throw') throw new Error(`${what} It is refused (bulk: 'throw'). ${alternative}`);
     if (!bypassesReceivers(operation, sender)) return;
-    const site = callSite();
+    const site = knownSite ?? callSite();
     const known = `${site} ${operation} ${senderName(sender)}`;
     if (this.warned.has(known)) return;
     this.warned.add(known);
@@ -42,7 +42,7 @@ export class BulkGuard {
 }
 
 /** The line of the app that asked for the write: the first that is neither in a package, nor in Node, nor in this library. */
-function callSite(): string {
+export function callSite(): string {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 50;
   const stack = new Error().stack ?? '';

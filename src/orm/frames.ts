@@ -47,7 +47,10 @@ export async function deliver(signal: AnySignal, sender: unknown, args: object, 
 /** A sender's name for people. */
 export function senderName(sender: unknown): string {
   if (typeof sender === 'string') return sender;
-  return typeof sender === 'function' ? nameOf(sender) : describe(sender);
+  if (typeof sender !== 'function') return describe(sender);
+  // every model of Mongoose is a function called "model"
+  const { modelName } = sender as { modelName?: unknown };
+  return typeof modelName === 'string' ? modelName : nameOf(sender);
 }
 
 function endless(frame: Frame | undefined, what: string): Error {

@@ -1,3 +1,4 @@
+import { inherits } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { Signal } from '../../src/index.ts';
 
@@ -137,6 +138,18 @@ describe('subclasses', () => {
     expect(signal.send(User)).toHaveLength(1);
     expect(signal.send(class Stranger {})).toHaveLength(0);
     expect(signal.send(new Admin())).toHaveLength(0);
+  });
+
+  test('follows util.inherits(), which links the prototypes only, and hears each send once', () => {
+    function Base(): void {}
+    function Derived(): void {}
+    inherits(Derived, Base);
+    const signal = new Signal();
+    signal.connect(() => 'heard', { sender: Base, subclasses: true });
+    signal.connect(() => 'class', { sender: User, subclasses: true });
+    expect(responses(signal.send(Derived))).toEqual(['heard']);
+    expect(responses(signal.send(Admin))).toEqual(['class']);
+    expect(responses(signal.send(User))).toEqual(['class']);
   });
 
   test('is forgotten when disconnected, also by senders that were sent from before', () => {

@@ -3,7 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { afterEach, describe, expect, test } from 'vitest';
+import mongoose from 'mongoose';
 import * as tocsin from '../../src/index.ts';
+import { signals } from '../../src/mongoose.ts';
 import * as adapter from '../../src/typeorm.ts';
 import { body, examplesIn, run } from '../support/examples.ts';
 
@@ -18,7 +20,7 @@ afterEach(() => {
 
 describe('every example does what it says', () => {
   test.each(examples.map((example) => [`${example.file}:${String(example.line)}`, example] as const))('%s', async (_where, example) => {
-    const shop = { User: class User {}, Profile: class Profile {}, DataSource, attachSignals: adapter.attachSignals };
+    const shop = { User: class User {}, Profile: class Profile {}, DataSource, attachSignals: adapter.attachSignals, Mongoose: mongoose.Mongoose, signals };
     const declared = Object.fromEntries(Object.entries({ ...tocsin, ...shop }).filter(([name]) => !new RegExp(`(class|const|function) ${name}\\b`).test(example.code)));
     await run(example, declared);
   });
@@ -32,12 +34,13 @@ test('every example compiles in strict mode', () => {
       const declared = (name: string): boolean => new RegExp(`(class|const|function) ${name}\\b`).test(code);
       const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(code) && !declared(name);
       const imports = [
-        `import { ${exported.filter(used).join(', ')} } from '${file.endsWith('typeorm.ts') ? 'tocsin/typeorm' : 'tocsin'}'`,
+        `import { ${exported.filter(used).join(', ')} } from '${/(typeorm|mongoose)\.ts$/.test(file) ? `tocsin/${/(\w+)\.ts$/.exec(file)?.[1] ?? ''}` : 'tocsin'}'`,
+        ...(used('Mongoose') ? ["import { signals } from 'tocsin/mongoose'; import { Mongoose } from 'mongoose'"] : []),
         ...(used('attachSignals') ? ["import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }"] : []),
       ].join('; ');
       writeFileSync(join(folder, `example-${String(index)}.ts`), `${imports} // ${file}:${String(line)}\nexport async function example() {\n${body(code)}\n}\n`);
     }
-    const compilerOptions = { noUncheckedIndexedAccess: false, exactOptionalPropertyTypes: false, noEmit: true, paths: { tocsin: ['../../../src/index.ts'], 'tocsin/typeorm': ['../../../src/typeorm.ts'] } };
+    const compilerOptions = { noUncheckedIndexedAccess: false, exactOptionalPropertyTypes: false, noEmit: true, paths: { tocsin: ['../../../src/index.ts'], 'tocsin/typeorm': ['../../../src/typeorm.ts'], 'tocsin/mongoose': ['../../../src/mongoose.ts'] } };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['.'] }));
     const { stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder], { encoding: 'utf8' });
     expect(stdout).toBe('');
@@ -55,5 +58,5 @@ test('there are examples, and a comment that lies fails', async () => {
 
 test('everything exported that can be called has an example', () => {
   const documented = examples.filter(({ file }) => file.startsWith('src/')).map(({ code }) => code).join('\n');
-  for (const name of [...Object.keys(tocsin), 'attachSignals']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
+  for (const name of [...Object.keys(tocsin), 'attachSignals', 'signals']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
 });

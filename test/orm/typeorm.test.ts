@@ -31,10 +31,11 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
   return {
     senders: classes,
     wrapsWrites: true,
+    savepoints: true,
     concurrent: options.type !== 'sqljs',
     async open() {
       database = await new typeorm.DataSource({ ...options, entities, synchronize: true, dropSchema: true }).initialize();
-      this.attach();
+      await this.attach();
     },
     async close() {
       this.detach();
@@ -63,7 +64,7 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
       return found as Rows[typeof model][];
     },
     transaction: (run, tx = database.manager) => tx.transaction(run),
-    bulkUpdate: (model, where, values) => database.manager.update(classes[model], where, values),
+    bulkUpdate: (model, where, values) => database.manager.update(classes[model], where, values as never),
     bulkDelete: (model, where) => database.manager.delete(classes[model], where),
   };
 }

@@ -21,14 +21,15 @@ describe('one set of signals per process', () => {
   test('require and import of every entry point see the same postSave', () => {
     expect(
       node(`
-        const root = require('tocsin'), typeorm = require('tocsin/typeorm');
-        Promise.all([import('tocsin'), import('tocsin/typeorm')]).then(([esm, esmTypeorm]) => {
+        const root = require('tocsin'), typeorm = require('tocsin/typeorm'), mongoose = require('tocsin/mongoose');
+        Promise.all([import('tocsin'), import('tocsin/typeorm'), import('tocsin/mongoose')]).then((modules) => {
           const heard = [];
           root.postSave.connect((sender) => { heard.push(sender) });
-          for (const { postSave } of [root, typeorm, esm, esmTypeorm]) postSave.send('x', { instance: {}, created: true });
-          console.log(JSON.stringify([heard.length, new Set([root, typeorm, esm, esmTypeorm].map(({ postSave }) => postSave)).size]));
+          const all = [root, typeorm, mongoose, ...modules];
+          for (const { postSave } of all) postSave.send('x', { instance: {}, created: true });
+          console.log(JSON.stringify([heard.length, new Set(all.map(({ postSave }) => postSave)).size]));
         });`),
-    ).toEqual([4, 1]);
+    ).toEqual([6, 1]);
   });
 
   describe('with a second copy of the library', () => {
@@ -128,13 +129,15 @@ describe('the published package', () => {
     }
   });
 
-  test('the adapter imports no ORM, only Node', () => {
-    const imported = [...readFileSync('dist/typeorm.js', 'utf8').matchAll(/from ['"]([^'".]+)['"]/g)].map(([, name]) => name);
-    expect([...new Set(imported)]).toEqual(['node:async_hooks']);
+  test('adapters import no ORM, only Node', () => {
+    for (const file of readdirSync('dist').filter((each) => each.endsWith('.js'))) {
+      const imported = [...readFileSync(join('dist', file), 'utf8').matchAll(/from ['"]([^'".]+)['"]/g)].map(([, name]) => name);
+      expect(new Set(['node:async_hooks', ...imported])).toEqual(new Set(['node:async_hooks']));
+    }
   });
 
   test('declares no private, protected or # member and no unique symbol, so that its ESM and CommonJS types mix', () => {
-    expect(declarations()).toHaveLength(6);
+    expect(declarations().length).toBeGreaterThan(6);
     for (const text of declarations()) {
       const code = text.replace(/\/\*[\s\S]*?\*\//g, '');
       expect(code).not.toMatch(/\b(private|protected)\b|#\w+|unique symbol/);
