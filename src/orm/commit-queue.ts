@@ -40,6 +40,11 @@ export class CommitQueue {
     return [];
   }
 
+  /** Take over what a savepoint hands on that has a queue of its own. */
+  adopt(callbacks: readonly Callback[]): void {
+    this.lists.at(-1)?.push(...callbacks);
+  }
+
   /** Forget what a connection left behind that was lost in mid-transaction. */
   clear(): void {
     this.lists.length = 0;

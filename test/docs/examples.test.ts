@@ -5,7 +5,9 @@ import { DataSource } from 'typeorm';
 import { afterEach, describe, expect, test } from 'vitest';
 import mongoose from 'mongoose';
 import * as tocsin from '../../src/index.ts';
+import { Sequelize } from 'sequelize';
 import { signals } from '../../src/mongoose.ts';
+import { attachSignals as attachToSequelize } from '../../src/sequelize.ts';
 import * as adapter from '../../src/typeorm.ts';
 import { body, examplesIn, run } from '../support/examples.ts';
 
@@ -20,7 +22,9 @@ afterEach(() => {
 
 describe('every example does what it says', () => {
   test.each(examples.map((example) => [`${example.file}:${String(example.line)}`, example] as const))('%s', async (_where, example) => {
-    const shop = { User: class User {}, Profile: class Profile {}, DataSource, attachSignals: adapter.attachSignals, Mongoose: mongoose.Mongoose, signals };
+    const attachSignals = example.file.endsWith('sequelize.ts') ? attachToSequelize : adapter.attachSignals;
+    const sequelize = new Sequelize('postgres://localhost/example', { logging: false });
+    const shop = { sequelize, User: class User {}, Profile: class Profile {}, DataSource, attachSignals, Mongoose: mongoose.Mongoose, signals };
     const declared = Object.fromEntries(Object.entries({ ...tocsin, ...shop }).filter(([name]) => !new RegExp(`(class|const|function) ${name}\\b`).test(example.code)));
     await run(example, declared);
   });
@@ -34,13 +38,14 @@ test('every example compiles in strict mode', () => {
       const declared = (name: string): boolean => new RegExp(`(class|const|function) ${name}\\b`).test(code);
       const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(code) && !declared(name);
       const imports = [
-        `import { ${exported.filter(used).join(', ')} } from '${/(typeorm|mongoose)\.ts$/.test(file) ? `tocsin/${/(\w+)\.ts$/.exec(file)?.[1] ?? ''}` : 'tocsin'}'`,
+        `import { ${exported.filter(used).join(', ')} } from '${/(typeorm|mongoose|sequelize)\.ts$/.test(file) ? `tocsin/${/(\w+)\.ts$/.exec(file)?.[1] ?? ''}` : 'tocsin'}'`,
         ...(used('Mongoose') ? ["import { signals } from 'tocsin/mongoose'; import { Mongoose } from 'mongoose'"] : []),
-        ...(used('attachSignals') ? ["import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }"] : []),
+        ...(used('sequelize') ? ["import { attachSignals } from 'tocsin/sequelize'; import { Model, Sequelize } from 'sequelize'; declare const sequelize: Sequelize; class User extends Model {}"] : []),
+        ...(used('DataSource') ? ["import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }"] : []),
       ].join('; ');
       writeFileSync(join(folder, `example-${String(index)}.ts`), `${imports} // ${file}:${String(line)}\nexport async function example() {\n${body(code)}\n}\n`);
     }
-    const compilerOptions = { noUncheckedIndexedAccess: false, exactOptionalPropertyTypes: false, noEmit: true, paths: { tocsin: ['../../../src/index.ts'], 'tocsin/typeorm': ['../../../src/typeorm.ts'], 'tocsin/mongoose': ['../../../src/mongoose.ts'] } };
+    const compilerOptions = { noUncheckedIndexedAccess: false, exactOptionalPropertyTypes: false, noEmit: true, paths: { tocsin: ['../../../src/index.ts'], 'tocsin/typeorm': ['../../../src/typeorm.ts'], 'tocsin/mongoose': ['../../../src/mongoose.ts'], 'tocsin/sequelize': ['../../../src/sequelize.ts'] } };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['.'] }));
     const { stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder], { encoding: 'utf8' });
     expect(stdout).toBe('');

@@ -1,7 +1,8 @@
 import { DataSource, type DataSourceOptions, EntityManager, EntitySchema } from 'typeorm';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
 import { attachSignals, m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from '../../src/typeorm.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { contract, type Harness, type ProfileRow, type Rows, type UserRow } from './contract.ts';
 
 class User implements UserRow {
@@ -32,7 +33,7 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
     senders: classes,
     wrapsWrites: true,
     savepoints: true,
-    concurrent: options.type !== 'sqljs',
+    concurrent: options.type !== 'sqljs' && postgres.connections > 1,
     async open() {
       database = await new typeorm.DataSource({ ...options, entities, synchronize: true, dropSchema: true }).initialize();
       await this.attach();
@@ -70,14 +71,13 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
 }
 
 const older = (await import('typeorm-0.3')) as unknown as typeof import('typeorm');
+const postgres = await startPostgres();
+afterAll(() => postgres.close());
 contract('TypeORM 1 on sql.js', harness({ type: 'sqljs' }));
 contract('TypeORM 0.3 on sql.js', harness({ type: 'sqljs' }, older));
-
-const { DATABASE_URL } = process.env;
-if (DATABASE_URL !== undefined) {
-  contract('TypeORM 1 on PostgreSQL', harness({ type: 'postgres', url: DATABASE_URL }));
-  contract('TypeORM 0.3 on PostgreSQL', harness({ type: 'postgres', url: DATABASE_URL }, older));
-}
+const onPostgres: DataSourceOptions = { type: 'postgres', url: postgres.url, extra: { max: postgres.connections } };
+contract('TypeORM 1 on PostgreSQL', harness(onPostgres));
+contract('TypeORM 0.3 on PostgreSQL', harness(onPostgres, older));
 
 let dataSource: DataSource;
 let attachment: Disposable | undefined;

@@ -21,15 +21,15 @@ describe('one set of signals per process', () => {
   test('require and import of every entry point see the same postSave', () => {
     expect(
       node(`
-        const root = require('tocsin'), typeorm = require('tocsin/typeorm'), mongoose = require('tocsin/mongoose');
-        Promise.all([import('tocsin'), import('tocsin/typeorm'), import('tocsin/mongoose')]).then((modules) => {
+        const root = require('tocsin'), typeorm = require('tocsin/typeorm'), mongoose = require('tocsin/mongoose'), sequelize = require('tocsin/sequelize');
+        Promise.all([import('tocsin'), import('tocsin/typeorm'), import('tocsin/mongoose'), import('tocsin/sequelize')]).then((modules) => {
           const heard = [];
           root.postSave.connect((sender) => { heard.push(sender) });
-          const all = [root, typeorm, mongoose, ...modules];
+          const all = [root, typeorm, mongoose, sequelize, ...modules];
           for (const { postSave } of all) postSave.send('x', { instance: {}, created: true });
           console.log(JSON.stringify([heard.length, new Set(all.map(({ postSave }) => postSave)).size]));
         });`),
-    ).toEqual([6, 1]);
+    ).toEqual([8, 1]);
   });
 
   describe('with a second copy of the library', () => {

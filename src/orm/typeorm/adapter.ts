@@ -56,3 +56,9 @@ export class TypeormAdapter {
 export const attached = new WeakMap<DataSource, TypeormAdapter>();
 
 const OUTSIDE = new CommitQueue();
+
+/** Called `connection` before TypeORM 1.0. */
+export function dataSourceOf(part: object): DataSource {
+  const { dataSource, connection } = part as { dataSource?: DataSource; connection?: DataSource };
+  return (dataSource ?? connection) as DataSource;
+}

@@ -3,9 +3,9 @@ import { isObject } from '../../core/describe.ts';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postSave, preSave } from '../../models.ts';
 import { inTurn } from '../lane.ts';
-import { attached, type Surroundings, type TypeormAdapter } from './adapter.ts';
+import { ownerOf, patch } from '../patch.ts';
+import { attached, dataSourceOf, type Surroundings, type TypeormAdapter } from './adapter.ts';
 import { currentCriteria } from './manager.ts';
-import { dataSourceOf, ownerOf, patch } from './patch.ts';
 
 type Row = Record<string, unknown>;
 type Builder = QueryBuilder<Row> & { readonly queryRunner?: QueryRunner };

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral, QueryRunner } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
-import { attached } from './adapter.ts';
+import { attached, dataSourceOf } from './adapter.ts';
 import { bypassesReceivers } from '../bulk.ts';
 import { type Callback, runAll } from '../commit-queue.ts';
-import { dataSourceOf, ownerOf, patch } from './patch.ts';
+import { ownerOf, patch } from '../patch.ts';
 
 /** One call of `save()`, `remove()`, `transaction()` or the like: what TypeORM's events do not tell. */
 interface Call {

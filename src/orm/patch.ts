@@ -1,5 +1,3 @@
-import type { DataSource } from 'typeorm';
-
 type Method = (this: never, ...args: never[]) => unknown;
 
 interface Patch {
@@ -11,8 +9,8 @@ interface Patch {
 const patches = new WeakMap<object, Map<string, Patch>>();
 
 /**
- * Put `wrap(original)` in place of a method of TypeORM, which has no hook at that point. The classes are TypeORM's own, shared by all
- * DataSources, so that the replacement must pass on what does not concern it. Returns what puts the original back after the last use.
+ * Put `wrap(original)` in place of a method of an ORM that has no hook at that point. The classes are the ORM's own, shared by all
+ * its databases, so that the replacement must pass on what does not concern it. Returns what puts the original back after the last use.
  */
 export function patch(prototype: object, name: string, wrap: (original: Method) => Method): () => void {
   const methods = prototype as Record<string, Method>;
@@ -40,10 +38,4 @@ export function ownerOf(instance: object, method: string): object {
   let prototype = Object.getPrototypeOf(instance) as object;
   while (!Object.hasOwn(prototype, method)) prototype = Object.getPrototypeOf(prototype) as object;
   return prototype;
-}
-
-/** Called `connection` before TypeORM 1.0. */
-export function dataSourceOf(part: object): DataSource {
-  const { dataSource, connection } = part as { dataSource?: DataSource; connection?: DataSource };
-  return (dataSource ?? connection) as DataSource;
 }

@@ -1,0 +1,101 @@
+/**
+ * Sequelize 6: saving and destroying instances sends the model signals.
+ *
+ * | signal | sent |
+ * |---|---|
+ * | `preSave`, `postSave` | around `save()`, `create()`, `instance.update()`, `findOrCreate()`, and `bulkCreate()` for each instance; around `destroy()` and `restore()` of a paranoid model, with the delete date in `updateFields`: the row is still there |
+ * | `preDelete`, `postDelete` | around `destroy()` of an instance |
+ * | `postBulk` | after `Model.update()`, `Model.destroy()`, `Model.restore()`, `upsert()`, and `bulkCreate()` with `updateOnDuplicate` or `ignoreDuplicates` |
+ *
+ * Not seen: `increment()`, `query()`, the query interface, `{ hooks: false }`, `truncate`, and what the database itself does. Many-to-many
+ * relations are written through `bulkCreate()` and `destroy()` of their through model, whose signals are sent; `m2mChanged` is not. An
+ * unchanged instance sends `preSave`, and `postSave` only if a receiver changed it, for nothing is written else.
+ */
+import type { Sequelize, Transaction } from 'sequelize';
+import { describe, isObject } from './core/describe.ts';
+import { dispose } from './core/dispose.ts';
+import type { ModelSignal } from './core/model-types.ts';
+import { entries, parseFlag } from './core/options.ts';
+import { shared } from './core/shared.ts';
+import * as models from './models.ts';
+import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
+import { attached, SequelizeAdapter } from './orm/sequelize/adapter.ts';
+import { hooks } from './orm/sequelize/hooks.ts';
+import { interceptMethods } from './orm/sequelize/methods.ts';
+
+export type { BulkPolicy } from './orm/adapter-options.ts';
+
+/** The options of `attachSignals()`. */
+export interface SignalsOptions extends AdapterOptions {
+  /**
+   * Give a `save()`, `destroy()` or `restore()` of an instance that has receivers a transaction of its own, if it is in none: what a post
+   * receiver throws then undoes the write. Default `false`, as Sequelize.
+   */
+  readonly atomic?: boolean;
+}
+
+/**
+ * Make a Sequelize send the model signals for what is written through its models.
+ *
+ * The sender is the model class, `tx` the `Transaction` if there is one: pass it on, `{ transaction: tx }`. Receivers run one after the
+ * other in connect order, each awaited; in a transaction also for many instances written by one call. `preSave` comes after
+ * validation; what receivers change is validated again and saved, also beside `save({ fields })`.
+ *
+ * A throw in a pre signal prevents the write. One in a post signal propagates, and undoes it in a transaction: yours, or with `atomic`.
+ * Adds no queries; a model without receivers costs nothing.
+ *
+ * @returns a `Disposable` that leaves the Sequelize as it was.
+ * @throws TypeError if an option is wrong; Error if signals are attached to this Sequelize already.
+ * @example
+ * ```ts
+ * const attached = attachSignals(sequelize, { atomic: true })
+ *
+ * postSave.connect((sender, { instance, created }) => {
+ *   if (created) console.log('welcome', instance)
+ * }, { sender: User })
+ *
+ * attached[Symbol.dispose]()
+ * ```
+ */
+export function attachSignals(sequelize: Sequelize, options?: SignalsOptions): Disposable {
+  if (!isObject(sequelize) || !('addHook' in sequelize)) throw new TypeError(`attachSignals() takes a Sequelize, not ${describe(sequelize)}`);
+  let atomic = false;
+  const others: Record<string | symbol, unknown> = {};
+  for (const [key, value] of options === undefined ? [] : entries(options, 'attachSignals()')) {
+    if (key === 'atomic') atomic = parseFlag(key, value);
+    else others[key] = value;
+  }
+  const adapter = new SequelizeAdapter({ ...parseAdapterOptions(others, 'attachSignals()', ['atomic']), atomic });
+  if (claimed.has(sequelize)) {
+    throw new Error('attachSignals() was already called for this Sequelize: its signals would be sent twice. Dispose of the first.');
+  }
+  const added = Object.entries(hooks(adapter)) as [never, never][];
+  for (const [name, hook] of added) sequelize.addHook(name, hook);
+  const restore = interceptMethods(sequelize);
+  attached.set(sequelize, adapter);
+  claimed.add(sequelize);
+  return {
+    [dispose]: () => {
+      if (attached.get(sequelize) !== adapter) return;
+      attached.delete(sequelize);
+      claimed.delete(sequelize);
+      for (const [name, hook] of added) sequelize.removeHook(name, hook);
+      restore();
+    },
+  };
+}
+
+/** What any copy of the library sends for: two would send everything twice. */
+const claimed: WeakSet<Sequelize> = shared('sequelize', () => new WeakSet());
+
+type Tx = Transaction | undefined;
+/** `preSave`, with `tx` typed as the `Transaction`, if there is one. */
+export const preSave: ModelSignal<'preSave', Tx> = models.preSave as ModelSignal<'preSave', Tx>;
+/** `postSave`, with `tx` typed as the `Transaction`, if there is one. */
+export const postSave: ModelSignal<'postSave', Tx> = models.postSave as ModelSignal<'postSave', Tx>;
+/** `preDelete`, with `tx` typed as the `Transaction`, if there is one. */
+export const preDelete: ModelSignal<'preDelete', Tx> = models.preDelete as ModelSignal<'preDelete', Tx>;
+/** `postDelete`, with `tx` typed as the `Transaction`, if there is one. */
+export const postDelete: ModelSignal<'postDelete', Tx> = models.postDelete as ModelSignal<'postDelete', Tx>;
+/** `postBulk`, with `tx` typed as the `Transaction`, if there is one. */
+export const postBulk: ModelSignal<'postBulk', Tx> = models.postBulk as ModelSignal<'postBulk', Tx>;

@@ -1,0 +1,181 @@
+import { DataTypes, Model, type ModelStatic, Sequelize, type Transaction } from 'sequelize';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { disconnectReceivers } from '../../src/index.ts';
+import { attachSignals, postBulk, postDelete, postSave, preDelete, preSave, type SignalsOptions } from '../../src/sequelize.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { contract, type Harness, type Rows } from './contract.ts';
+
+const postgres = await startPostgres();
+const connect = (): Sequelize => new Sequelize(postgres.url, { logging: false, pool: { max: postgres.connections } });
+afterAll(() => postgres.close());
+
+/** Sequelize 6, with or without transactions of the adapter's own. */
+function harness(atomic: boolean): Harness<Transaction> {
+  class User extends Model {}
+  class Profile extends Model {}
+  const models: Record<'User' | 'Profile', ModelStatic<Model>> = { User, Profile };
+  let sequelize: Sequelize;
+  let attached: Disposable | undefined;
+  return {
+    senders: models,
+    wrapsWrites: atomic,
+    savepoints: true,
+    // Sequelize 6 gives a savepoint in a savepoint the name of the outer one, and then rolls back to the wrong one
+    deepSavepoints: false,
+    concurrent: postgres.connections > 1,
+    countsBulk: false,
+    async open() {
+      sequelize = connect();
+      User.init({ name: DataTypes.TEXT, email: DataTypes.TEXT }, { sequelize, tableName: 'contract_users', timestamps: false });
+      Profile.init({ userId: DataTypes.INTEGER, bio: DataTypes.TEXT }, { sequelize, tableName: 'contract_profiles', timestamps: false });
+      await sequelize.sync({ force: true });
+      await this.attach();
+    },
+    async close() {
+      this.detach();
+      await sequelize.close();
+    },
+    attach(options) {
+      attached = attachSignals(sequelize, { atomic, ...options });
+    },
+    detach() {
+      attached?.[Symbol.dispose]();
+    },
+    insert: async (model, values, transaction) => (await models[model].create(values, inTransaction(transaction))) as never,
+    insertMany: async (model, values, transaction) => (await models[model].bulkCreate(values, inTransaction(transaction))) as never,
+    update: (_model, instance, values, transaction) => (instance as unknown as Model).update(values, inTransaction(transaction)),
+    remove: (_model, instance, transaction) => (instance as unknown as Model).destroy(inTransaction(transaction)),
+    all: async (model, transaction) => {
+      const found: unknown = await models[model].findAll({ order: ['id'], ...inTransaction(transaction) });
+      return found as Rows[typeof model][];
+    },
+    transaction: (run, transaction) => sequelize.transaction(inTransaction(transaction), run),
+    bulkUpdate: async (model, where, values) => models[model].update(values, { where: where as never }),
+    bulkDelete: async (model, where) => models[model].destroy({ where: where as never }),
+  };
+}
+
+function inTransaction(transaction: Transaction | undefined): { transaction?: Transaction } {
+  return transaction === undefined ? {} : { transaction };
+}
+
+contract('Sequelize 6', harness(false));
+contract('Sequelize 6, atomic', harness(true));
+
+describe('Sequelize', () => {
+  class Person extends Model {
+    declare id: number;
+    declare name: string;
+    declare age: number | null;
+  }
+  class Note extends Model {
+    declare id: number;
+    declare deletedAt: Date | null;
+  }
+  const owner = {};
+  let log: string[] = [];
+  let sequelize: Sequelize;
+  let attached: Disposable;
+
+  const open = async (options: SignalsOptions = {}): Promise<void> => {
+    sequelize = connect();
+    Person.init({ name: { type: DataTypes.TEXT, validate: { len: [1, 10] } }, age: DataTypes.INTEGER }, { sequelize, tableName: 'people', timestamps: false });
+    Note.init({ text: DataTypes.TEXT }, { sequelize, tableName: 'notes', paranoid: true });
+    await sequelize.sync({ force: true });
+    attached = attachSignals(sequelize, options);
+  };
+  beforeEach(() => {
+    log = [];
+  });
+  afterEach(async () => {
+    disconnectReceivers(owner);
+    attached[Symbol.dispose]();
+    await sequelize.close();
+  });
+
+  test('what preSave changes is saved beside save({ fields }), and validated', async () => {
+    await open();
+    const person = await Person.create({ name: 'Ada', age: 1 });
+    preSave.connect((_sender, { instance }) => {
+      instance.name = instance.name.repeat(2);
+    }, { sender: Person, owner });
+    person.age = 2;
+    await person.save({ fields: ['age'] });
+    expect(await Person.findByPk(person.id)).toMatchObject({ name: 'AdaAda', age: 2 });
+    person.age = 3;
+    await expect(person.save()).rejects.toThrow(/Validation/);
+  });
+
+  test('an unchanged instance sends preSave only', async () => {
+    await open();
+    const person = await Person.create({ name: 'Ada' });
+    preSave.connect((_sender, { updateFields }) => log.push(`preSave ${String(updateFields?.size)}`), { sender: Person, owner });
+    postSave.connect(() => log.push('postSave'), { sender: Person, owner });
+    await person.save();
+    expect(log).toEqual(['preSave 0']);
+  });
+
+  test('a paranoid model is updated, not deleted, unless forced', async () => {
+    await open();
+    const note = await Note.create({});
+    preSave.connect((_sender, { created, updateFields }) => log.push(`preSave ${created} ${[...(updateFields ?? [])].join()}`), { sender: Note, owner });
+    postSave.connect((_sender, { created, changes }) => log.push(`postSave ${created} ${String(changes?.deletedAt?.from === null)} ${String(changes?.deletedAt?.to instanceof Date)}`), { sender: Note, owner });
+    postDelete.connect((_sender, { instance }) => log.push(`postDelete ${instance.id}`), { sender: Note, owner });
+    await note.destroy();
+    await note.restore();
+    await note.destroy({ force: true });
+    expect(log).toEqual(['preSave false deletedAt', 'postSave false true true', 'preSave false deletedAt', 'postSave false false false', 'postDelete 1']);
+  });
+
+  test('bulk methods send postBulk', async () => {
+    await open({ bulk: 'signal' });
+    postBulk.connect((sender, { operation, where, count }) => log.push(`${String(sender === Person || sender === Note)} ${operation} ${JSON.stringify(where)} ${String(count)}`), { owner });
+    await Person.bulkCreate([{ name: 'a' }]);
+    await Person.update({ age: 1 }, { where: { name: 'a' } });
+    await Person.upsert({ id: 1, name: 'b' });
+    await Person.bulkCreate([{ id: 1, name: 'c' }], { updateOnDuplicate: ['name'] });
+    await Person.destroy({ where: { name: 'c' } });
+    await Note.restore();
+    expect(log).toEqual(['true update {"name":"a"} undefined', 'true upsert undefined 1', 'true upsert undefined 1', 'true delete {"name":"c"} undefined', 'true update undefined undefined']);
+  });
+
+  test('individualHooks of the app itself sends the signals of each instance, once', async () => {
+    await open();
+    await Person.bulkCreate([{ name: 'a' }, { name: 'b' }]);
+    postSave.connect((_sender, { instance, created, updateFields }) => log.push(`${instance.name} ${created} ${[...(updateFields ?? [])].join()}`), { sender: Person, owner });
+    preDelete.connect((_sender, { instance }) => log.push(`preDelete ${instance.name}`), { sender: Person, owner });
+    await Person.bulkCreate([{ name: 'c' }], { individualHooks: true });
+    await Person.update({ age: 5 }, { where: { name: ['a', 'b'] }, individualHooks: true });
+    await Person.destroy({ where: { name: 'c' }, individualHooks: true });
+    expect(log.sort()).toEqual(['a false age', 'b false age', 'c true ', 'preDelete c']);
+  });
+
+  test('findOrCreate() sends postSave, and onCommit once its own transaction has committed', async () => {
+    await open();
+    postSave.connect((_sender, { tx, onCommit }) => {
+      log.push(String(tx !== undefined));
+      onCommit(() => log.push('committed'));
+    }, { sender: Person, owner });
+    await Person.findOrCreate({ where: { name: 'a' } });
+    expect(log).toEqual(['true', 'committed']);
+  });
+
+  test('{ hooks: false } is not seen', async () => {
+    await open();
+    postSave.connect(() => log.push('postSave'), { owner });
+    await Person.create({ name: 'a' }, { hooks: false });
+    expect(log).toEqual([]);
+  });
+
+  test('attachSignals() refuses a second time, wrong options, and what is no Sequelize; disposing leaves nothing behind', async () => {
+    await open();
+    expect(() => attachSignals(sequelize)).toThrow(/already called for this Sequelize/);
+    expect(() => attachSignals({} as never)).toThrow(/takes a Sequelize, not/);
+    attached[Symbol.dispose]();
+    expect(() => attachSignals(sequelize, { atomc: true } as never)).toThrow(/Unknown option "atomc" of attachSignals\(\); it takes bulk, using, atomic/);
+    const methods = () => [Model.prototype.save.name, Model.update.name, sequelize.hasHook('afterCreate')];
+    const before = methods();
+    attachSignals(sequelize)[Symbol.dispose]();
+    expect(methods()).toEqual(before);
+  });
+});
