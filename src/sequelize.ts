@@ -13,12 +13,11 @@
  */
 import type { Sequelize, Transaction } from 'sequelize';
 import { describe, isObject } from './core/describe.ts';
-import { dispose } from './core/dispose.ts';
 import type { ModelSignal } from './core/model-types.ts';
 import { entries, parseFlag } from './core/options.ts';
-import { shared } from './core/shared.ts';
 import * as models from './models.ts';
 import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
+import { attachOnce } from './orm/attachment.ts';
 import { attached, SequelizeAdapter } from './orm/sequelize/adapter.ts';
 import { hooks } from './orm/sequelize/hooks.ts';
 import { interceptMethods } from './orm/sequelize/methods.ts';
@@ -66,27 +65,18 @@ export function attachSignals(sequelize: Sequelize, options?: SignalsOptions): D
     else others[key] = value;
   }
   const adapter = new SequelizeAdapter({ ...parseAdapterOptions(others, 'attachSignals()', ['atomic']), atomic });
-  if (claimed.has(sequelize)) {
-    throw new Error('attachSignals() was already called for this Sequelize: its signals would be sent twice. Dispose of the first.');
-  }
-  const added = Object.entries(hooks(adapter)) as [never, never][];
-  for (const [name, hook] of added) sequelize.addHook(name, hook);
-  const restore = interceptMethods(sequelize);
-  attached.set(sequelize, adapter);
-  claimed.add(sequelize);
-  return {
-    [dispose]: () => {
-      if (attached.get(sequelize) !== adapter) return;
+  return attachOnce(sequelize, 'Sequelize', () => {
+    const added = Object.entries(hooks(adapter)) as [never, never][];
+    for (const [name, hook] of added) sequelize.addHook(name, hook);
+    const restore = interceptMethods(sequelize);
+    attached.set(sequelize, adapter);
+    return () => {
       attached.delete(sequelize);
-      claimed.delete(sequelize);
       for (const [name, hook] of added) sequelize.removeHook(name, hook);
       restore();
-    },
-  };
+    };
+  });
 }
-
-/** What any copy of the library sends for: two would send everything twice. */
-const claimed: WeakSet<Sequelize> = shared('sequelize', () => new WeakSet());
 
 type Tx = Transaction | undefined;
 /** `preSave`, with `tx` typed as the `Transaction`, if there is one. */

@@ -44,8 +44,14 @@ export class Registry implements BucketKeeper {
 
   /** Whether a send from `sender` would call someone. */
   hasListeners(sender: unknown): boolean {
+    if (this.empty) return false;
     for (const { connected } of this.heardBy(sender)) if (connected) return true;
     return false;
+  }
+
+  /** Whether nothing is registered, for any sender. */
+  get empty(): boolean {
+    return this.any.empty && this.keyed.size === 0 && this.buckets.primitiveCount === 0;
   }
 
   /** The live connections in dispatch order. */

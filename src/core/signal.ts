@@ -230,6 +230,11 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     return false;
   }
 
+  /** @internal Whether nobody listens, whatever the sender: what an adapter asks before it does anything at all. */
+  get idle(): boolean {
+    return this.registry.empty;
+  }
+
   /** @internal Throw what `connect()` would throw; change nothing. Lets a list of signals be checked whole. */
   check(receiver: AnyFunction | undefined, options: unknown): void {
     const request = parseConnectOptions(options, this);

@@ -1,7 +1,7 @@
 import type { PostBulkArgs } from '../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../models.ts';
 import type { BulkPolicy } from './adapter-options.ts';
-import { senderName } from './frames.ts';
+import { senderName } from './deliver.ts';
 
 type Operation = PostBulkArgs['operation'];
 

@@ -1,7 +1,7 @@
 import { atOnce } from '../core/after-commit.ts';
 import { report } from '../core/report.ts';
 import type { AnySignal } from '../core/types.ts';
-import { currentFrame, inFrame } from './frames.ts';
+import { type Frame, inFrame } from './frames.ts';
 
 /** Something to do after a commit. Never rejects: what goes wrong is reported. */
 export type Callback = () => Promise<void>;
@@ -27,6 +27,12 @@ export class CommitQueue {
     this.lists.push([]);
   }
 
+  /** Take note of how deep in savepoints the transaction is, for an ORM that knows it: 1 for none. */
+  enter(depth: number): void {
+    while (this.lists.length < depth) this.lists.push([]);
+    this.lists.length = depth;
+  }
+
   rollback(): void {
     this.lists.pop();
   }
@@ -50,15 +56,15 @@ export class CommitQueue {
     this.lists.length = 0;
   }
 
-  /** The `onCommit` of a payload that is sent now. */
-  onCommit(signal: AnySignal, sender: unknown): (callback: () => unknown) => void {
+  /** The `onCommit` of a payload that is sent now. `cause` tells on whose behalf a callback is given. */
+  onCommit(signal: AnySignal, sender: unknown, cause: () => Frame | undefined): (callback: () => unknown) => void {
     return (callback) => {
       const list = this.lists.at(-1);
       if (list === undefined) {
         atOnce(signal, sender)(callback);
         return;
       }
-      const frame = currentFrame();
+      const frame = cause();
       list.push(() =>
         inFrame(frame, async () => {
           try {

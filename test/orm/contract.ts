@@ -461,6 +461,16 @@ export function contract<Tx>(name: string, harness: Harness<Tx>): void {
       expect(await harness.all('Profile')).toEqual([]);
     });
 
+    test('10. endless recursion through afterCommit ends, too, and is reported', async () => {
+      const reported: string[] = [];
+      using handler = onError((error) => reported.push((error as Error).message));
+      listen('postSave', () => harness.insert('User', ada), User, { afterCommit: true });
+      await harness.transaction((tx) => harness.insert('User', ada, tx)).catch((error: unknown) => reported.push((error as Error).message));
+      expect(reported.at(-1)).toMatch(/without end/);
+      expect((await harness.all('User')).length).toBeLessThan(50);
+      expect(handler).toBeDefined();
+    });
+
     test('11. `using` is the name given to attach()', async () => {
       harness.detach();
       await attach({ using: 'replica' });

@@ -1,8 +1,8 @@
 import type { ClientSession } from 'mongoose';
-import type { ModelSignal, ModelSignalKind, TransactionArgs } from '../../core/model-types.ts';
+import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
-import { deliver } from '../frames.ts';
+import { deliver } from '../deliver.ts';
 import { inTurn } from '../lane.ts';
 import { queueOf } from './sessions.ts';
 
@@ -37,13 +37,8 @@ export class MongooseAdapter {
   ): Promise<void> {
     if (!signal.hasListeners(sender)) return Promise.resolve();
     const resource = session ?? subject;
-    return inTurn(resource, async () => {
-      const surroundings: TransactionArgs = {
-        using: this.options.using,
-        tx: session,
-        onCommit: queueOf(session).onCommit(signal, sender),
-      };
-      await deliver(signal, sender, { ...args, ...surroundings }, resource);
-    });
+    return inTurn(resource, () =>
+      deliver(signal, sender, args, { resource, using: this.options.using, tx: session, queue: queueOf(session) }),
+    );
   }
 }

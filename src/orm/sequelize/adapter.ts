@@ -1,8 +1,8 @@
 import type { Model, Sequelize, Transaction } from 'sequelize';
-import type { ModelSignal, ModelSignalKind, TransactionArgs } from '../../core/model-types.ts';
+import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
-import { deliver } from '../frames.ts';
+import { deliver } from '../deliver.ts';
 import { inTurn } from '../lane.ts';
 import { queueOf } from './transactions.ts';
 
@@ -39,14 +39,9 @@ export class SequelizeAdapter {
     if (!signal.hasListeners(sender)) return Promise.resolve();
     const { transaction } = operation;
     const resource = transaction ?? subject;
-    return inTurn(resource, async () => {
-      const surroundings: TransactionArgs = {
-        using: this.options.using,
-        tx: transaction ?? undefined,
-        onCommit: queueOf(transaction).onCommit(signal, sender),
-      };
-      await deliver(signal, sender, { ...args, ...surroundings }, resource);
-    });
+    return inTurn(resource, () =>
+      deliver(signal, sender, args, { resource, using: this.options.using, tx: transaction ?? undefined, queue: queueOf(transaction) }),
+    );
   }
 }
 

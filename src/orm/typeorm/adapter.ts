@@ -1,9 +1,9 @@
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import type { ModelSignal, ModelSignalKind, TransactionArgs } from '../../core/model-types.ts';
+import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
 import { CommitQueue } from '../commit-queue.ts';
-import { deliver } from '../frames.ts';
+import { deliver } from '../deliver.ts';
 
 /** What one write of TypeORM happens in. */
 export interface Surroundings {
@@ -26,30 +26,35 @@ export class TypeormAdapter {
     this.using = using;
   }
 
-  /** Send to the receivers one after the other, with what the payload says about its surroundings filled in. */
-  async send<TKind extends ModelSignalKind>(
+  /** Send to the receivers one after the other. */
+  send<TKind extends ModelSignalKind>(
     signal: ModelSignal<TKind>,
     sender: unknown,
     { resource, manager, runner }: Surroundings,
     args: object,
   ): Promise<void> {
-    if (!signal.hasListeners(sender)) return;
-    const surroundings: TransactionArgs = {
-      using: this.using,
-      tx: manager,
-      onCommit: (runner === undefined ? OUTSIDE : this.queueOf(runner)).onCommit(signal, sender),
-    };
-    await deliver(signal, sender, { ...args, ...surroundings }, resource);
+    const queue = runner === undefined ? OUTSIDE : this.queueOf(runner);
+    return deliver(signal, sender, args, { resource, using: this.using, tx: manager, queue });
   }
 
-  /** What waits for the commit of this query runner's transaction. */
-  queueOf(runner: QueryRunner): CommitQueue {
+  /** What waits for the commit of this query runner, if something does. */
+  waitingFor(runner: QueryRunner): CommitQueue | undefined {
+    const queue = this.queues.get(runner);
+    return queue !== undefined && queue.depth > 0 ? queue : undefined;
+  }
+
+  /** Where to wait for the commit of this query runner's transaction, as deep in savepoints as it is now. */
+  private queueOf(runner: QueryRunner): CommitQueue {
     let queue = this.queues.get(runner);
     if (queue === undefined) this.queues.set(runner, (queue = new CommitQueue()));
-    // a transaction that was begun before the signals were attached
-    if (runner.isTransactionActive && queue.depth === 0) queue.begin();
+    queue.enter(depthOf(runner));
     return queue;
   }
+}
+
+/** How deep in savepoints: 0 outside a transaction, 1 for the transaction itself. Not in TypeORM's declared types. */
+export function depthOf(runner: QueryRunner): number {
+  return (runner as { transactionDepth?: number }).transactionDepth ?? Number(runner.isTransactionActive);
 }
 
 /** The adapters at work, by their DataSource. */

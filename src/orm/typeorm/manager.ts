@@ -2,6 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral, QueryRunner } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
 import { attached, dataSourceOf } from './adapter.ts';
+import type { Signal } from '../../core/signal.ts';
+import { m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { bypassesReceivers } from '../bulk.ts';
 import { type Callback, runAll } from '../commit-queue.ts';
 import { ownerOf, patch } from '../patch.ts';
@@ -59,7 +61,8 @@ export function interceptManager(dataSource: DataSource): () => void {
       patch(ownerOf(manager, name), name, (original) => {
         return function (this: EntityManager, ...args: unknown[]) {
           const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
-          if (attached.get(dataSourceOf(this)) === undefined) return run();
+          // an async context costs every promise in it, which nobody should pay for nothing
+          if (attached.get(dataSourceOf(this)) === undefined || nobodyListens()) return run();
           const roots = name === 'transaction' ? [] : rootsIn(args);
           return inCall({ roots, removing: name === 'remove', runner: undefined, committed: [] }, run);
         };
@@ -87,6 +90,12 @@ export function interceptManager(dataSource: DataSource): () => void {
   return () => {
     for (const step of undo) step();
   };
+}
+
+const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Pick<Signal, 'idle'>[];
+
+function nobodyListens(): boolean {
+  return SIGNALS.every(({ idle }) => idle);
 }
 
 async function inCall(call: Call, run: () => unknown): Promise<unknown> {

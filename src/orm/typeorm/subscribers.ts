@@ -2,7 +2,7 @@ import type { EntityMetadata, EntitySubscriberInterface, RemoveEvent, UpdateEven
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { inTurn } from '../lane.ts';
-import type { Surroundings, TypeormAdapter } from './adapter.ts';
+import { depthOf, type Surroundings, type TypeormAdapter } from './adapter.ts';
 import { isBuilderRow } from './builders.ts';
 import { deletionOf, deliveredCopy, forgetOrphans, whoIsDeleted } from './deletions.ts';
 import { fieldsOf } from './fields.ts';
@@ -103,23 +103,28 @@ function junctions(adapter: TypeormAdapter): EntitySubscriberInterface {
   };
 }
 
-/** TypeORM tells of savepoints as of transactions. A commit is told after the fact, so that nothing here may throw. */
+/**
+ * TypeORM tells of savepoints as of transactions, when their depth has changed already. A commit is told after the fact, so that
+ * nothing here may throw; and when nothing waits for it, nothing here may cost.
+ */
 function transactions(adapter: TypeormAdapter): EntitySubscriberInterface {
   return {
     afterTransactionStart: ({ queryRunner }) => {
-      const queue = adapter.queueOf(queryRunner);
-      const { transactionDepth } = queryRunner as { transactionDepth?: number };
-      // what a lost connection left behind; queueOf() has begun a list for the new transaction already
-      if (transactionDepth === 1) {
-        queue.clear();
-        transactionStarted(queryRunner);
-      }
-      if (transactionDepth === undefined || queue.depth < transactionDepth) queue.begin();
+      if (depthOf(queryRunner) > 1) return;
+      // what a lost connection left behind
+      adapter.waitingFor(queryRunner)?.clear();
+      transactionStarted(queryRunner);
     },
-    afterTransactionCommit: ({ queryRunner }) => transactionCommitted(queryRunner, adapter.queueOf(queryRunner).commit()),
+    afterTransactionCommit: ({ queryRunner }) => {
+      const queue = adapter.waitingFor(queryRunner);
+      // a savepoint in which nothing waits has no list
+      if (queue === undefined || queue.depth <= depthOf(queryRunner)) return undefined;
+      return transactionCommitted(queryRunner, queue.commit());
+    },
     afterTransactionRollback: ({ queryRunner, manager }) => {
       forgetOrphans(manager);
-      adapter.queueOf(queryRunner).rollback();
+      const queue = adapter.waitingFor(queryRunner);
+      if (queue !== undefined && queue.depth > depthOf(queryRunner)) queue.rollback();
     },
   };
 }
