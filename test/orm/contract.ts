@@ -49,6 +49,8 @@ export interface Harness<Tx> {
   /** Whether a transaction surrounds an ordinary call that is not given one. */
   readonly wrapsWrites: boolean;
   readonly savepoints: boolean;
+  /** Whether the ORM tells of a savepoint, so that an `onCommit` from outside knows that it is called inside. Default: it does. */
+  readonly savepointsAreTold?: boolean;
   /** Whether a savepoint in a savepoint works. Default: it does. */
   readonly deepSavepoints?: boolean;
   /** Whether the ORM tells how many rows a bulk write has written. Default: it does. */
@@ -260,6 +262,22 @@ export function contract<Tx>(name: string, harness: Harness<Tx>): void {
         expect(log.filter((each) => each.startsWith('onCommit'))).toEqual(['onCommit a', 'onCommit c']);
         expect(log).toHaveLength(4);
         expect((await harness.all('User')).map(({ name: each }) => each)).toEqual(['a', 'c']);
+      });
+
+      test.runIf(harness.savepoints)('a callback given inside a savepoint is dropped with it, whichever save its onCommit came with', async () => {
+        listen('postSave', async ({ instance, tx, onCommit }) => {
+          if (instance.name !== 'outer') return;
+          await harness
+            .transaction(async (inner) => {
+              await harness.insert('User', { ...ada, name: 'inner' }, inner);
+              if (harness.savepointsAreTold !== false) onCommit(() => log.push('given inside'));
+              throw new Error('to the savepoint');
+            }, tx)
+            .catch(() => undefined);
+          onCommit(() => log.push('given outside'));
+        });
+        await harness.transaction((tx) => harness.insert('User', { ...ada, name: 'outer' }, tx));
+        expect(log).toEqual(['given outside']);
       });
 
       test('a throw there is reported, stops nobody, and the save resolves', async () => {

@@ -110,10 +110,15 @@ function junctions(adapter: TypeormAdapter): EntitySubscriberInterface {
 function transactions(adapter: TypeormAdapter): EntitySubscriberInterface {
   return {
     afterTransactionStart: ({ queryRunner }) => {
-      if (depthOf(queryRunner) > 1) return;
-      // what a lost connection left behind
-      adapter.waitingFor(queryRunner)?.clear();
-      transactionStarted(queryRunner);
+      const queue = adapter.waitingFor(queryRunner);
+      const depth = depthOf(queryRunner);
+      if (depth > 1) {
+        queue?.enter(depth);
+      } else {
+        // what a lost connection left behind
+        queue?.clear();
+        transactionStarted(queryRunner);
+      }
     },
     afterTransactionCommit: ({ queryRunner }) => {
       const queue = adapter.waitingFor(queryRunner);
