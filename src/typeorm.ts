@@ -5,7 +5,7 @@
  * |---|---|
  * | `preSave`, `postSave` | around `save()`, with `created`; around `insert()`, a signal for each row; around `softRemove()` and `recover()`, with `created: false` and the delete date in `updateFields`: the row is still there |
  * | `preDelete`, `postDelete` | around `remove()`, also for what it removes by `cascade: ['remove']`, and for rows that `orphanedRowAction: 'delete'` deletes |
- * | `m2mChanged` | around the junction rows that `save()` writes |
+ * | `m2mChanged` | around the junction rows that `save()` writes, and those that `relation().of().add()` inserts |
  * | `postBulk` | after `update()`, `delete()`, `softDelete()`, `restore()`, `increment()`, `decrement()`, `upsert()` and their query builders |
  *
  * Not seen: `query()`, `clear()`, `callListeners(false)`, `save(…, { listeners: false })`, foreign keys that the ORM nulls for rows

@@ -216,6 +216,15 @@ describe('TypeORM', () => {
       expect(await dataSource.manager.count(Tag)).toBe(0);
     });
 
+    test('relation().add() sends it with what it knows, the ids; junction rows are no saves there either', async () => {
+      const [a, b] = await dataSource.manager.save([make(Tag, { name: 'a' }), make(Tag, { name: 'b' })]);
+      const article = await dataSource.manager.save(make(Article, { title: 'x' }));
+      postSave.connect(() => log.push('postSave'), { owner });
+      await dataSource.createQueryBuilder().relation(Article, 'tags').of(article).add([a, b]);
+      expect(log).toEqual(['Article 1 preAdd Tag 1,2 false tags', 'Article 1 postAdd Tag 1,2 false tags']);
+      expect(await dataSource.manager.find(Article, { relations: { tags: true } })).toMatchObject([{ tags: [{ id: 1 }, { id: 2 }] }]);
+    });
+
     test('deleting an object sends none, as in Django', async () => {
       const article = make(Article, { title: 'x' });
       article.tags = [make(Tag, { name: 'a' })];

@@ -5,6 +5,7 @@ import { postBulk, postSave, preSave } from '../../models.ts';
 import { inTurn } from '../lane.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { attached, dataSourceOf, type Surroundings, type TypeormAdapter } from './adapter.ts';
+import { aroundRows } from './junctions.ts';
 import { currentCriteria } from './manager.ts';
 
 type Row = Record<string, unknown>;
@@ -33,7 +34,9 @@ export function interceptBuilders(dataSource: DataSource): () => void {
         // save() writes with builders that are told to call no listeners
         if (adapter === undefined || !callListeners || mainAlias?.hasMetadata !== true) return run();
         const write: Write = { adapter, builder: this, metadata: mainAlias.metadata, run };
-        if (queryType === 'insert' && isPlainInsert(this)) return insertEach(write);
+        if (queryType === 'insert' && isPlainInsert(this)) {
+          return write.metadata.isJunction ? aroundRows(adapter, write.metadata, rowsOf(this), surround(adapter, this), run) : insertEach(write);
+        }
         return writeBulk(write, bulkOperation(this), currentCriteria());
       };
     }),
@@ -54,8 +57,7 @@ interface Write {
 async function insertEach({ adapter, builder, metadata, run }: Write): Promise<Result> {
   const { target } = metadata;
   if (!preSave.hasListeners(target) && !postSave.hasListeners(target)) return run();
-  const { valuesSet } = builder.expressionMap;
-  const given = (Array.isArray(valuesSet) ? valuesSet : [valuesSet]).filter(isObject) as Row[];
+  const given = rowsOf(builder);
   const inserts = given.map((row) => ({ row, instance: instanceOf(row, metadata) }));
   const surroundings = surround(adapter, builder);
   const created = { raw: false, created: true, updateFields: null, changes: null };
@@ -92,6 +94,11 @@ async function writeBulk({ adapter, builder, metadata, run }: Write, operation: 
   const surroundings = surround(adapter, builder);
   await inTurn(surroundings.resource, () => adapter.send(postBulk, metadata.target, surroundings, args));
   return result;
+}
+
+function rowsOf(builder: Builder): Row[] {
+  const { valuesSet } = builder.expressionMap;
+  return (Array.isArray(valuesSet) ? valuesSet : [valuesSet]).filter(isObject) as Row[];
 }
 
 function bulkOperation(builder: Builder): PostBulkArgs['operation'] {

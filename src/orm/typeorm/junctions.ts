@@ -3,7 +3,7 @@ import { isObject } from '../../core/describe.ts';
 import type { M2mChangedArgs } from '../../core/model-types.ts';
 import { m2mChanged } from '../../models.ts';
 import { inTurn } from '../lane.ts';
-import type { TypeormAdapter } from './adapter.ts';
+import type { Surroundings, TypeormAdapter } from './adapter.ts';
 import { currentCall } from './manager.ts';
 
 type Action = Extract<M2mChangedArgs['action'], 'preAdd' | 'postAdd' | 'preRemove' | 'postRemove'>;
@@ -36,9 +36,7 @@ export class JunctionWatcher {
   /** Whether someone listens to the relation behind a junction table. */
   concerns(target: unknown): boolean {
     if (typeof target !== 'string') return false;
-    return relationsOf(this.adapter.dataSource, (junction) => junction.target === target).some(({ metadata }) =>
-      m2mChanged.hasListeners(metadata.target),
-    );
+    return isHeard(this.adapter.dataSource, (junction) => junction.target === target);
   }
 
   row(action: Action, event: Event): Promise<void> | undefined {
@@ -59,14 +57,7 @@ export class JunctionWatcher {
 
   private async send(action: Action, event: Event, rows: readonly Row[], sides: readonly Side[]): Promise<void> {
     const changed = action === 'preAdd' ? await aboutToBeAdded(event, sides) : inRows(event, rows, sides, this.adapter.dataSource);
-    for (const [{ instance, metadata, relation }, pkSet] of changed) {
-      await this.adapter.send(
-        m2mChanged,
-        metadata.target,
-        { resource: event.queryRunner, manager: event.manager, runner: event.queryRunner },
-        { action, instance, model: relation.inverseEntityMetadata.target, pkSet, reverse: !relation.isOwning, relation: relation.propertyName },
-      );
-    }
+    await sendEach(this.adapter, action, changed, { resource: event.queryRunner, manager: event.manager, runner: event.queryRunner });
   }
 
   private numberOf(runner: object): number {
@@ -77,6 +68,27 @@ export class JunctionWatcher {
 }
 
 let lastNumber = 0;
+
+/**
+ * Send for rows that a `relation().of(…).add(…)` inserts around the inserting. It knows ids only, so that an instance is represented
+ * by its id.
+ */
+export async function aroundRows<T>(adapter: TypeormAdapter, junction: EntityMetadata, rows: readonly Row[], surroundings: Surroundings, insert: () => Promise<T>): Promise<T> {
+  if (!isHeard(adapter.dataSource, (each) => each === junction)) return insert();
+  const changed = inRows({ metadata: junction, manager: surroundings.manager }, rows, [], adapter.dataSource);
+  await inTurn(surroundings.resource, () => sendEach(adapter, 'preAdd', changed, surroundings));
+  const result = await insert();
+  await inTurn(surroundings.resource, () => sendEach(adapter, 'postAdd', changed, surroundings));
+  return result;
+}
+
+async function sendEach(adapter: TypeormAdapter, action: Action, changed: Map<Side, Set<unknown>>, surroundings: Surroundings): Promise<void> {
+  for (const [{ instance, metadata, relation }, pkSet] of changed) {
+    const { inverseEntityMetadata, isOwning, propertyName } = relation;
+    const args = { action, instance, model: inverseEntityMetadata.target, pkSet, reverse: !isOwning, relation: propertyName };
+    await adapter.send(m2mChanged, metadata.target, surroundings, args);
+  }
+}
 
 /**
  * The rows that are not there yet. TypeORM does not say which, and some may not have an id yet: those are added all the same, and
@@ -106,7 +118,7 @@ async function idsThere(junction: EntityMetadata, manager: EntityManager, { rela
 }
 
 /** Which instance's relation each row belongs to. One that was not part of the call is represented by its id. */
-function inRows({ metadata: junction, manager }: Event, rows: readonly Row[], sides: readonly Side[], dataSource: DataSource): Map<Side, Set<unknown>> {
+function inRows({ metadata: junction, manager }: Pick<Event, 'metadata' | 'manager'>, rows: readonly Row[], sides: readonly Side[], dataSource: DataSource): Map<Side, Set<unknown>> {
   const changed = new Map<Side, Set<unknown>>();
   const strangers = new Map<string, Side>();
   for (const row of rows) {
@@ -157,6 +169,11 @@ function metadataOf(instance: object, declared: EntityMetadata, dataSource: Data
   return constructor !== Object && dataSource.hasMetadata(constructor) ? dataSource.getMetadata(constructor) : declared;
 }
 
+/** Whether someone listens to a relation on such a junction table. */
+function isHeard(dataSource: DataSource, matches: (junction: EntityMetadata) => boolean): boolean {
+  return relationsOf(dataSource, matches).some(({ metadata }) => m2mChanged.hasListeners(metadata.target));
+}
+
 function relationsOf(dataSource: DataSource, matches: (junction: EntityMetadata) => boolean): { metadata: EntityMetadata; relation: Relation }[] {
   return dataSource.entityMetadatas.flatMap((metadata) =>
     metadata.manyToManyRelations
@@ -172,8 +189,13 @@ function columnsOf({ ownerColumns, inverseColumns }: EntityMetadata, { isOwning 
 
 function idIn(row: Row, columns: readonly Column[]): unknown {
   const [column] = columns;
-  if (columns.length === 1 && column !== undefined) return row[column.propertyName];
-  return Object.fromEntries(columns.map(({ referencedColumn, propertyName }) => [referencedColumn?.propertyName ?? propertyName, row[propertyName]]));
+  if (columns.length === 1 && column !== undefined) return valueIn(row, column);
+  return Object.fromEntries(columns.map((each) => [each.referencedColumn?.propertyName ?? each.propertyName, valueIn(row, each)]));
+}
+
+/** Events name columns by property, the relation query builder as the database does. */
+function valueIn(row: Row, { propertyName, databaseName }: Column): unknown {
+  return row[propertyName] ?? row[databaseName];
 }
 
 /** Ids are compared as text, for a driver may read as a string what the app holds as a number. */
