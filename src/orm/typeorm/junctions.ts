@@ -1,4 +1,4 @@
-import type { DataSource, EntityManager, EntityMetadata, InsertEvent, ObjectLiteral, RemoveEvent } from 'typeorm';
+import type { DataSource, EntityManager, EntityMetadata, InsertEvent, ObjectLiteral, QueryRunner, RemoveEvent } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
 import type { M2mChangedArgs } from '../../core/model-types.ts';
 import { m2mChanged } from '../../models.ts';
@@ -11,6 +11,12 @@ type Event = Pick<InsertEvent<unknown> & RemoveEvent<unknown>, 'metadata' | 'man
 type Relation = EntityMetadata['relations'][number];
 type Column = EntityMetadata['columns'][number];
 type Row = Record<string, unknown>;
+
+/** Junction rows that TypeORM has told of one by one, and the sending for them all. */
+interface Gathered {
+  readonly rows: Row[];
+  readonly sent: Promise<void>;
+}
 
 /** A many-to-many relation of an instance that `save()` was given or reached by a cascade. */
 interface Side {
@@ -26,8 +32,7 @@ interface Side {
 export class JunctionWatcher {
   private readonly adapter: TypeormAdapter;
   /** The rows that TypeORM tells of in one go, which make one signal together. */
-  private readonly gathering = new Map<string, { readonly rows: Row[]; readonly sent: Promise<void> }>();
-  private readonly numbers = new WeakMap<object, number>();
+  private readonly gathering = new WeakMap<QueryRunner, Map<string, Gathered>>();
 
   constructor(adapter: TypeormAdapter) {
     this.adapter = adapter;
@@ -42,14 +47,14 @@ export class JunctionWatcher {
   row(action: Action, event: Event): Promise<void> | undefined {
     // deleting an object removes its rows without a change of its relations, as in Django
     if (!event.metadata.isJunction || currentCall()?.removing === true) return undefined;
-    const key = `${action} ${event.metadata.tablePath} ${String(this.numberOf(event.queryRunner))}`;
-    let gathered = this.gathering.get(key);
+    const key = `${action} ${event.metadata.tablePath}`;
+    const gathering = this.gatheringOn(event.queryRunner);
+    let gathered = gathering.get(key);
     if (gathered === undefined) {
       const rows: Row[] = [];
       const sides = sidesOf(currentCall()?.roots ?? [], event.metadata, this.adapter.dataSource);
       const sent = inTurn(event.queryRunner, () => this.send(action, event, rows, sides));
-      this.gathering.set(key, (gathered = { rows, sent }));
-      queueMicrotask(() => this.gathering.delete(key));
+      gathering.set(key, (gathered = { rows, sent }));
     }
     if (isObject(event.entityId)) gathered.rows.push(event.entityId as Row);
     return gathered.sent;
@@ -60,14 +65,15 @@ export class JunctionWatcher {
     await sendEach(this.adapter, action, changed, { resource: event.queryRunner, manager: event.manager, runner: event.queryRunner });
   }
 
-  private numberOf(runner: object): number {
-    let number = this.numbers.get(runner);
-    if (number === undefined) this.numbers.set(runner, (number = ++lastNumber));
-    return number;
+  private gatheringOn(runner: QueryRunner): Map<string, Gathered> {
+    let gathering = this.gathering.get(runner);
+    if (gathering === undefined) {
+      this.gathering.set(runner, (gathering = new Map<string, Gathered>()));
+      queueMicrotask(() => this.gathering.delete(runner));
+    }
+    return gathering;
   }
 }
-
-let lastNumber = 0;
 
 /**
  * Send for rows that a `relation().of(…).add(…)` inserts around the inserting. It knows ids only, so that an instance is represented
