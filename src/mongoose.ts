@@ -12,7 +12,6 @@
  */
 import type { ClientSession } from 'mongoose';
 import type { ModelSignal } from './core/model-types.ts';
-import { entries, parseFlag } from './core/options.ts';
 import * as models from './models.ts';
 import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
 import { makePlugin, type Plugin } from './orm/mongoose/plugin.ts';
@@ -56,15 +55,7 @@ export interface SignalsOptions extends AdapterOptions {
  * ```
  */
 export function signals(options?: SignalsOptions): Plugin {
-  let atomic = false;
-  let beforeImage = true;
-  const others: Record<string | symbol, unknown> = {};
-  for (const [key, value] of options === undefined ? [] : entries(options, 'signals()')) {
-    if (key === 'atomic') atomic = parseFlag(key, value);
-    else if (key === 'beforeImage') beforeImage = value === undefined || parseFlag(key, value);
-    else others[key] = value;
-  }
-  return makePlugin({ ...parseAdapterOptions(others, 'signals()', ['atomic', 'beforeImage']), atomic, beforeImage });
+  return makePlugin(parseAdapterOptions(options, 'signals()', { atomic: false, beforeImage: true }));
 }
 
 type Tx = ClientSession | undefined;

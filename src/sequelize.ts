@@ -12,15 +12,10 @@
  * unchanged instance sends `preSave`, and `postSave` only if a receiver changed it, for nothing is written else.
  */
 import type { Sequelize, Transaction } from 'sequelize';
-import { describe, isObject } from './core/describe.ts';
 import type { ModelSignal } from './core/model-types.ts';
-import { entries, parseFlag } from './core/options.ts';
 import * as models from './models.ts';
-import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
-import { attachOnce } from './orm/attachment.ts';
-import { attached, SequelizeAdapter } from './orm/sequelize/adapter.ts';
-import { hooks } from './orm/sequelize/hooks.ts';
-import { interceptMethods } from './orm/sequelize/methods.ts';
+import type { AdapterOptions } from './orm/adapter-options.ts';
+import { attach } from './orm/sequelize/attach.ts';
 
 export type { BulkPolicy } from './orm/adapter-options.ts';
 
@@ -57,25 +52,7 @@ export interface SignalsOptions extends AdapterOptions {
  * ```
  */
 export function attachSignals(sequelize: Sequelize, options?: SignalsOptions): Disposable {
-  if (!isObject(sequelize) || !('addHook' in sequelize)) throw new TypeError(`attachSignals() takes a Sequelize, not ${describe(sequelize)}`);
-  let atomic = false;
-  const others: Record<string | symbol, unknown> = {};
-  for (const [key, value] of options === undefined ? [] : entries(options, 'attachSignals()')) {
-    if (key === 'atomic') atomic = parseFlag(key, value);
-    else others[key] = value;
-  }
-  const adapter = new SequelizeAdapter({ ...parseAdapterOptions(others, 'attachSignals()', ['atomic']), atomic });
-  return attachOnce(sequelize, 'Sequelize', () => {
-    const added = Object.entries(hooks(adapter)) as [never, never][];
-    for (const [name, hook] of added) sequelize.addHook(name, hook);
-    const restore = interceptMethods(sequelize);
-    attached.set(sequelize, adapter);
-    return () => {
-      attached.delete(sequelize);
-      for (const [name, hook] of added) sequelize.removeHook(name, hook);
-      restore();
-    };
-  });
+  return attach(sequelize, options);
 }
 
 type Tx = Transaction | undefined;

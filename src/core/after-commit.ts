@@ -1,5 +1,4 @@
-import { isPromise } from './describe.ts';
-import { report } from './report.ts';
+import { report, reportRejection } from './report.ts';
 import type { Registration } from './registration.ts';
 import type { AnySignal } from './types.ts';
 
@@ -42,11 +41,6 @@ async function callAfterCommit(registration: Registration, signal: AnySignal, se
 /** The `onCommit` of a payload that no transaction surrounds: the callback runs now. Its throw is the caller's, a later rejection is reported. */
 export function atOnce(signal: AnySignal, sender: unknown): (callback: () => unknown) => void {
   return (callback) => {
-    const result = callback();
-    if (isPromise(result)) {
-      result.then(undefined, (error: unknown) => {
-        report(error, { signal, sender, receiver: undefined });
-      });
-    }
+    reportRejection(callback(), { signal, sender, receiver: undefined });
   };
 }

@@ -1,9 +1,9 @@
 import { deferred } from './after-commit.ts';
-import { isPromise, signalName } from './describe.ts';
+import { signalName } from './describe.ts';
 import { entries, parseFlag, unknownOption } from './options.ts';
 import { NOTHING, type Plan } from './plan.ts';
 import type { Callee, Registration } from './registration.ts';
-import { report } from './report.ts';
+import { reportRejection } from './report.ts';
 import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
 
 type Pair = readonly [AnyFunction, unknown];
@@ -36,11 +36,7 @@ export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args:
       continue;
     }
     outcomes.push([receiver, { status: 'fulfilled', value }]);
-    if (isPromise(value)) {
-      value.then(undefined, (error: unknown) => {
-        report(error, { signal, sender, receiver });
-      });
-    }
+    reportRejection(value, { signal, sender, receiver });
   }
   return outcomes.length === 0 ? NOTHING : outcomes;
 }
@@ -178,9 +174,11 @@ export type Around = (receiver: AnyFunction, invoke: () => unknown) => unknown;
 /** The internal option behind `Around`, registered so that an adapter of one copy of the library can send on a signal of another. */
 export const around: unique symbol = Symbol.for('tocsin/1.around') as never;
 
-function parseSendOptions(options: unknown, method: string): { serial: boolean; around: Around } {
-  const parsed = { serial: false, around: (_receiver: AnyFunction, invoke: () => unknown) => invoke() };
-  if (options === undefined) return parsed;
+const CONCURRENT = { serial: false, around: (_receiver: AnyFunction, invoke: () => unknown): unknown => invoke() };
+
+function parseSendOptions(options: unknown, method: string): { readonly serial: boolean; readonly around: Around } {
+  if (options === undefined) return CONCURRENT;
+  const parsed = { ...CONCURRENT };
   for (const [key, value] of entries(options, method)) {
     if (key === 'serial') parsed.serial = parseFlag('serial', value);
     else if (key === around) parsed.around = value as Around;

@@ -1,4 +1,4 @@
-import { nameOf, signalName } from './describe.ts';
+import { isPromise, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { shared } from './shared.ts';
 import type { AnyFunction, AnySignal } from './types.ts';
@@ -45,6 +45,14 @@ export function onError(handler: ErrorHandler): Disposable {
       handlers.delete(entry);
     },
   };
+}
+
+/** Report a promise's rejection, which is so never unhandled. Anything else is left alone, a lazy thenable too. */
+export function reportRejection(value: unknown, context: ErrorContext): void {
+  if (!isPromise(value)) return;
+  value.then(undefined, (error: unknown) => {
+    report(error, context);
+  });
 }
 
 /** Hand an error to the handlers. Never throws. */

@@ -1,5 +1,5 @@
 import { describe } from '../core/describe.ts';
-import { entries, unknownOption } from '../core/options.ts';
+import { entries, parseFlag, unknownOption } from '../core/options.ts';
 
 /**
  * What happens at a write that the ORM does not break down into instances, so that no save or delete signal is sent for its rows:
@@ -21,21 +21,23 @@ export interface AdapterOptions {
 
 const POLICIES: readonly unknown[] = ['signal', 'warn', 'throw', 'individual'] satisfies BulkPolicy[];
 
-/** The options, checked and complete. Throws a `TypeError` that quotes what is wrong. */
-export function parseAdapterOptions(options: unknown, method: string, others: readonly string[] = []): Required<AdapterOptions> {
-  const parsed: { -readonly [K in keyof AdapterOptions]-?: NonNullable<AdapterOptions[K]> } = { bulk: 'warn', using: 'default' };
-  if (options === undefined) return parsed;
-  for (const [key, value] of entries(options, method)) {
-    if (value === undefined && (key === 'bulk' || key === 'using')) continue;
-    if (key === 'bulk') {
-      if (!POLICIES.includes(value)) throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
-      parsed.bulk = value as BulkPolicy;
-    } else if (key === 'using') {
-      if (typeof value !== 'string') throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
-      parsed.using = value;
-    } else {
-      throw unknownOption(key, method, ['bulk', 'using', ...others]);
-    }
+/**
+ * The options, checked and complete. `flags` are those that one adapter has beside, with their defaults.
+ *
+ * @throws TypeError that quotes what is wrong.
+ */
+export function parseAdapterOptions<TFlag extends string = never>(
+  options: unknown,
+  method: string,
+  flags: Readonly<Record<TFlag, boolean>> = {} as Record<TFlag, boolean>,
+): Required<AdapterOptions> & Readonly<Record<TFlag, boolean>> {
+  const parsed: Record<string, unknown> = { bulk: 'warn', using: 'default', ...flags };
+  for (const [key, value] of options === undefined ? [] : entries(options, method)) {
+    if (typeof key === 'symbol' || !Object.hasOwn(parsed, key)) throw unknownOption(key, method, Object.keys(parsed));
+    if (value === undefined) continue;
+    if (key === 'bulk' && !POLICIES.includes(value)) throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
+    if (key === 'using' && typeof value !== 'string') throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
+    parsed[key] = Object.hasOwn(flags, key) ? parseFlag(key, value) : value;
   }
-  return parsed;
+  return parsed as unknown as Required<AdapterOptions> & Record<TFlag, boolean>;
 }

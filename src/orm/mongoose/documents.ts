@@ -1,6 +1,7 @@
 import type { Document, Model } from 'mongoose';
 import type { Changes } from '../../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { INSERTED } from '../inserted.ts';
 import type { MongooseAdapter } from './adapter.ts';
 import { sessionOf } from './sessions.ts';
 
@@ -50,7 +51,7 @@ async function imageOf(document: Document, { options }: MongooseAdapter): Promis
 }
 
 function savingOf(document: Document, image: Record<string, unknown> | undefined): Saving {
-  if (document.isNew) return { created: true, updateFields: null, changes: null };
+  if (document.isNew) return INSERTED;
   const paths = document.directModifiedPaths();
   const changes = image === undefined && paths.length > 0 ? null : Object.fromEntries(paths.map((path) => [path, { from: at(image, path), to: document.get(path) as unknown }]));
   return { created: false, updateFields: new Set(paths), changes };

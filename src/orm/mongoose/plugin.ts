@@ -2,6 +2,7 @@ import type { ClientSession, Document, Model, Schema } from 'mongoose';
 import { dispose } from '../../core/dispose.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { type MongooseOptions, MongooseAdapter } from './adapter.ts';
+import { INSERTED } from '../inserted.ts';
 import { documentHooks } from './documents.ts';
 import { afterBulkWrite, type AnyQuery, belongsToDocument, madeHere, queryHooks, WRITES } from './queries.ts';
 import { sessionIn, sessionOf } from './sessions.ts';
@@ -102,10 +103,9 @@ async function insertEach(
   const session = sessionIn(options?.session, model.base);
   const rows = (Array.isArray(given) ? given : [given]) as object[];
   const documents = rows.map((row) => (row instanceof model ? row : new model(row))) as Document[];
-  const args = { raw: false, created: true, updateFields: null, changes: null };
-  for (const instance of documents) await adapter.send(preSave, model, session, instance, { instance, ...args });
+  for (const instance of documents) await adapter.send(preSave, model, session, instance, { instance, ...INSERTED });
   const result = await insertMany(documents, options);
   // with `ordered: false` some may have failed
-  for (const instance of documents) if (!instance.isNew) await adapter.send(postSave, model, session, instance, { instance, ...args });
+  for (const instance of documents) if (!instance.isNew) await adapter.send(postSave, model, session, instance, { instance, ...INSERTED });
   return result;
 }

@@ -2,6 +2,7 @@ import type { Model, ModelStatic } from 'sequelize';
 import type { Changes, PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { bypassesReceivers } from '../bulk.ts';
+import { INSERTED } from '../inserted.ts';
 import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
 import { callSiteOfBulk } from './methods.ts';
 
@@ -16,7 +17,6 @@ interface Fields {
   readonly updateFields: ReadonlySet<string>;
   readonly changes: Changes;
 }
-const CREATED = { raw: false, created: true, updateFields: null, changes: null };
 const ADVICE = 'Use save() or destroy() on instances, listen to postBulk, or attach with another `bulk` option.';
 
 /** What Sequelize is told to call, by the name of its hook. */
@@ -25,6 +25,7 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
   const updates = new WeakMap<Model, Fields>();
 
   const beforeSave = async (instance: Model, operation: Operation, args: object): Promise<void> => {
+    if (!preSave.hasListeners(modelOf(instance))) return;
     const before = { ...instance.dataValues } as Record<string, unknown>;
     await adapter.send(preSave, modelOf(instance), operation, instance, { instance, raw: false, ...args });
     // save({ fields }) would not write what a receiver has changed beside them
@@ -60,17 +61,18 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     (updateOnDuplicate !== undefined && updateOnDuplicate.length > 0) || ignoreDuplicates === true;
 
   return {
-    beforeCreate: (instance: Model, operation: Operation) => beforeSave(instance, operation, CREATED),
-    afterCreate: (instance: Model, operation: Operation) => adapter.send(postSave, modelOf(instance), operation, instance, { instance, ...CREATED }),
+    beforeCreate: (instance: Model, operation: Operation) => beforeSave(instance, operation, INSERTED),
+    afterCreate: (instance: Model, operation: Operation) => adapter.send(postSave, modelOf(instance), operation, instance, { instance, ...INSERTED }),
     beforeUpdate: async (instance: Model, operation: Operation) => {
       if (!preSave.hasListeners(modelOf(instance)) && !postSave.hasListeners(modelOf(instance))) return;
       await beforeSave(instance, operation, { created: false, ...fieldsOf(instance) });
       updates.set(instance, fieldsOf(instance));
     },
-    afterUpdate: (instance: Model, operation: Operation) => {
+    afterUpdate: async (instance: Model, operation: Operation) => {
+      if (!postSave.hasListeners(modelOf(instance))) return;
       const fields = updates.get(instance) ?? fieldsOf(instance);
       updates.delete(instance);
-      return adapter.send(postSave, modelOf(instance), operation, instance, { instance, raw: false, created: false, ...fields });
+      await adapter.send(postSave, modelOf(instance), operation, instance, { instance, raw: false, created: false, ...fields });
     },
     beforeDestroy: (instance: Model, operation: Operation) =>
       isSoft(instance, operation)
@@ -86,12 +88,12 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     beforeBulkCreate: async (instances: Model[], options: BulkOperation) => {
       if (options.individualHooks === true) return;
       if (isUpsert(options)) announce('upsert', options);
-      else for (const instance of instances) await beforeSave(instance, options, CREATED);
+      else for (const instance of instances) await beforeSave(instance, options, INSERTED);
     },
     afterBulkCreate: async (instances: Model[], options: BulkOperation) => {
       if (options.individualHooks === true) return;
       if (isUpsert(options)) await afterBulk('upsert', options, instances, instances.length);
-      else for (const instance of instances) await adapter.send(postSave, modelOf(instance), options, instance, { instance, ...CREATED });
+      else for (const instance of instances) await adapter.send(postSave, modelOf(instance), options, instance, { instance, ...INSERTED });
     },
     beforeBulkUpdate: (options: BulkOperation) => { beforeBulk('update', options); },
     afterBulkUpdate: (options: BulkOperation) => afterBulk('update', options, options.attributes),

@@ -4,6 +4,7 @@ import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { deliver } from '../deliver.ts';
+import { inTurn } from '../lane.ts';
 
 /** What one write of TypeORM happens in. */
 export interface Surroundings {
@@ -11,6 +12,11 @@ export interface Surroundings {
   readonly resource: object;
   readonly manager: EntityManager;
   readonly runner: QueryRunner | undefined;
+}
+
+/** What one of TypeORM's events happens in. */
+export function surroundingsOf({ queryRunner, manager }: { readonly queryRunner: QueryRunner; readonly manager: EntityManager }): Surroundings {
+  return { resource: queryRunner, manager, runner: queryRunner };
 }
 
 /** The signals of one DataSource. */
@@ -35,6 +41,12 @@ export class TypeormAdapter {
   ): Promise<void> {
     const queue = runner === undefined ? OUTSIDE : this.queueOf(runner);
     return deliver(signal, sender, args, { resource, using: this.using, tx: manager, queue });
+  }
+
+  /** As `send()`, after everything before it on the same connection; `args` are taken then. */
+  sendInTurn<TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, surroundings: Surroundings, args: () => object): Promise<void> {
+    if (!signal.hasListeners(sender)) return Promise.resolve();
+    return inTurn(surroundings.resource, () => this.send(signal, sender, surroundings, args()));
   }
 
   /** What waits for the commit of this query runner, if something does. */

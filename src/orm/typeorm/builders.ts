@@ -2,7 +2,7 @@ import type { DataSource, EntityMetadata, QueryBuilder, QueryRunner } from 'type
 import { isObject } from '../../core/describe.ts';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postSave, preSave } from '../../models.ts';
-import { inTurn } from '../lane.ts';
+import { INSERTED } from '../inserted.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { attached, dataSourceOf, type Surroundings, type TypeormAdapter } from './adapter.ts';
 import { aroundRows } from './junctions.ts';
@@ -60,10 +60,9 @@ async function insertEach({ adapter, builder, metadata, run }: Write): Promise<R
   const given = rowsOf(builder);
   const inserts = given.map((row) => ({ row, instance: instanceOf(row, metadata) }));
   const surroundings = surround(adapter, builder);
-  const created = { raw: false, created: true, updateFields: null, changes: null };
   for (const { row, instance } of inserts) {
     const before = { ...instance };
-    await inTurn(surroundings.resource, () => adapter.send(preSave, target, surroundings, { instance, ...created }));
+    await adapter.sendInTurn(preSave, target, surroundings, () => ({ instance, ...INSERTED }));
     for (const key of Object.keys(instance)) if (instance[key] !== before[key]) row[key] = instance[key];
   }
   for (const row of given) rows.add(row);
@@ -75,7 +74,7 @@ async function insertEach({ adapter, builder, metadata, run }: Write): Promise<R
   }
   for (const { row, instance } of inserts) {
     if (row !== instance) Object.assign(instance, row);
-    await inTurn(surroundings.resource, () => adapter.send(postSave, target, surroundings, { instance, ...created }));
+    await adapter.sendInTurn(postSave, target, surroundings, () => ({ instance, ...INSERTED }));
   }
   return result;
 }
@@ -84,15 +83,12 @@ async function writeBulk({ adapter, builder, metadata, run }: Write, operation: 
   const { expressionMap } = builder;
   adapter.bulk.announce(operation, metadata.target, 'Use save() or remove() on instances, listen to postBulk, or attach with another `bulk` option.');
   const result = await run();
-  const where = operation === 'insert' || operation === 'upsert' ? undefined : (criteria ?? expressionMap.wheres);
-  const args = {
+  await adapter.sendInTurn(postBulk, metadata.target, surround(adapter, builder), () => ({
     operation,
-    where,
+    where: operation === 'insert' || operation === 'upsert' ? undefined : (criteria ?? expressionMap.wheres),
     values: operation === 'delete' ? undefined : expressionMap.valuesSet,
     count: result.affected ?? undefined,
-  };
-  const surroundings = surround(adapter, builder);
-  await inTurn(surroundings.resource, () => adapter.send(postBulk, metadata.target, surroundings, args));
+  }));
   return result;
 }
 

@@ -3,7 +3,7 @@ import { isObject } from '../../core/describe.ts';
 import type { M2mChangedArgs } from '../../core/model-types.ts';
 import { m2mChanged } from '../../models.ts';
 import { inTurn } from '../lane.ts';
-import type { Surroundings, TypeormAdapter } from './adapter.ts';
+import { type Surroundings, surroundingsOf, type TypeormAdapter } from './adapter.ts';
 import { currentCall } from './manager.ts';
 
 type Action = Extract<M2mChangedArgs['action'], 'preAdd' | 'postAdd' | 'preRemove' | 'postRemove'>;
@@ -62,7 +62,7 @@ export class JunctionWatcher {
 
   private async send(action: Action, event: Event, rows: readonly Row[], sides: readonly Side[]): Promise<void> {
     const changed = action === 'preAdd' ? await aboutToBeAdded(event, sides) : inRows(event, rows, sides, this.adapter.dataSource);
-    await sendEach(this.adapter, action, changed, { resource: event.queryRunner, manager: event.manager, runner: event.queryRunner });
+    await sendEach(this.adapter, action, changed, surroundingsOf(event));
   }
 
   private gatheringOn(runner: QueryRunner): Map<string, Gathered> {

@@ -1,8 +1,9 @@
 import type { EntityMetadata, EntitySubscriberInterface, RemoveEvent, UpdateEvent } from 'typeorm';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { INSERTED } from '../inserted.ts';
 import { inTurn } from '../lane.ts';
-import { depthOf, type Surroundings, type TypeormAdapter } from './adapter.ts';
+import { depthOf, surroundingsOf, type TypeormAdapter } from './adapter.ts';
 import { isBuilderRow } from './builders.ts';
 import { deletionOf, deliveredCopy, forgetOrphans, whoIsDeleted } from './deletions.ts';
 import { fieldsOf } from './fields.ts';
@@ -21,7 +22,7 @@ function beforeSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
     listenTo: audience(preSave),
     beforeInsert: (event) => {
       if (!isInstance(event) || isBuilderRow(event.entity)) return undefined;
-      return send(adapter, preSave, event, () => ({ instance: event.entity as unknown, raw: false, created: true, updateFields: null, changes: null }));
+      return send(adapter, preSave, event, () => ({ instance: event.entity as unknown, ...INSERTED }));
     },
     beforeUpdate: (event) => {
       if (!isLoaded(event)) return undefined;
@@ -37,7 +38,7 @@ function afterSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
     listenTo: audience(postSave),
     afterInsert: (event) => {
       if (!isInstance(event) || isBuilderRow(event.entity)) return undefined;
-      return send(adapter, postSave, event, () => ({ instance: event.entity as unknown, raw: false, created: true, updateFields: null, changes: null }));
+      return send(adapter, postSave, event, () => ({ instance: event.entity as unknown, ...INSERTED }));
     },
     afterUpdate: (event) => {
       if (!isLoaded(event)) return undefined;
@@ -77,7 +78,7 @@ function deletions(adapter: TypeormAdapter): EntitySubscriberInterface {
       if (deletion === undefined) return undefined;
       return inTurn(event.queryRunner, async () => {
         const instance = await whoIsDeleted(deletion);
-        await adapter.send(preDelete, event.metadata.target, around(event), { instance, origin: deletion.origin ?? instance });
+        await adapter.send(preDelete, event.metadata.target, surroundingsOf(event), { instance, origin: deletion.origin ?? instance });
       });
     },
     afterRemove: (event) => {
@@ -86,7 +87,7 @@ function deletions(adapter: TypeormAdapter): EntitySubscriberInterface {
       return inTurn(event.queryRunner, async () => {
         if (!postDelete.hasListeners(event.metadata.target)) return;
         const instance = deliveredCopy(deletion);
-        await adapter.send(postDelete, event.metadata.target, around(event), { instance, origin: deletion.origin ?? instance });
+        await adapter.send(postDelete, event.metadata.target, surroundingsOf(event), { instance, origin: deletion.origin ?? instance });
       });
     },
   };
@@ -153,11 +154,7 @@ function send<TKind extends ModelSignalKind>(
   event: Event,
   args: () => object,
 ): Promise<void> {
-  return inTurn(event.queryRunner, () => adapter.send(signal, event.metadata.target, around(event), args()));
-}
-
-export function around({ queryRunner, manager }: Pick<Event, 'queryRunner' | 'manager'>): Surroundings {
-  return { resource: queryRunner, manager, runner: queryRunner };
+  return adapter.sendInTurn(signal, event.metadata.target, surroundingsOf(event), args);
 }
 
 /** An event about one instance, and not about junction rows or a query builder's write. */
@@ -170,5 +167,5 @@ function isInstance(event: { readonly entity?: unknown; readonly metadata: Entit
  * insert, when rows that refer to each other are inserted and then updated, and that is one save.
  */
 function isLoaded(event: UpdateEvent<unknown>): boolean {
-  return isInstance(event) && (event.databaseEntity) !== undefined;
+  return isInstance(event) && event.databaseEntity !== undefined;
 }
