@@ -48,8 +48,8 @@ export type ResponseOf<TSignal extends AnySignal> = TSignal extends Signal<any, 
 
 /** The payload of `TSignal` when `TSender` sends. */
 export type ArgsOf<TSignal extends AnySignal, TSender> =
-  TSignal extends ModelSignal<infer TKind extends ModelSignalKind, infer TTx>
-    ? ModelArgs<TKind, TSender, TTx>
+  TSignal extends ModelSignal<infer TKind extends ModelSignalKind, infer TTx, infer TModels>
+    ? ModelArgs<TKind, TSender, TTx, TModels>
     : TSignal extends Signal<infer TArgs, any, any>
       ? TArgs
       : never;

@@ -102,10 +102,21 @@ export interface ModelPayloads<TInstance = object, TTx = unknown> {
 export type ModelSignalKind = keyof ModelPayloads;
 
 /** The payload of the model signal `TKind` when `TSender` sends. */
-export type ModelArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown> = ModelPayloads<InstanceOf<TSender>, TTx>[TKind];
+export type ModelArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown, TModels = unknown> = ModelPayloads<
+  InstanceOf<TSender, TModels>,
+  TTx
+>[TKind];
 
-/** The instances of a class, private constructors included; `object` for a sender that is no class. */
-export type InstanceOf<TSender> = TSender extends { readonly prototype: infer TInstance }
+/**
+ * The instances of a sender: of a model by its name in `TModels`; the rows of a table that declares them; the instances of a class,
+ * private constructors included; `object` for what is none of these.
+ */
+export type InstanceOf<TSender, TModels = unknown> = TSender extends keyof TModels
+  ? TModels[TSender] & object
+  : TSender extends { readonly $inferSelect: infer TRow extends object }
+    ? TRow
+    : OfClass<TSender>;
+type OfClass<TSender> = TSender extends { readonly prototype: infer TInstance }
   ? 0 extends 1 & TInstance
     ? ConstructedBy<TSender>
     : TInstance extends object
@@ -128,8 +139,8 @@ interface EssentialKeys {
 }
 
 /** A payload to send by hand: the essential keys, and any of the others. */
-export type ModelSendArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown> = Loose<
-  ModelArgs<TKind, TSender, TTx>,
+export type ModelSendArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown, TModels = unknown> = Loose<
+  ModelArgs<TKind, TSender, TTx, TModels>,
   EssentialKeys[TKind]
 >;
 type Loose<TArgs, TKey> = { readonly [K in keyof TArgs as K extends TKey ? K : never]: TArgs[K] } & {
@@ -172,16 +183,16 @@ export type ModelConnectOptions<TKind extends ModelSignalKind, TOwner = undefine
  * a payload sent by hand may leave out all but its essential keys; an arrow function is refused as sender; and those sent after a
  * write take the option `afterCommit`.
  */
-export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown> {
+export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown, TModels = unknown> {
   readonly name: TKind;
   readonly connections: readonly Connection[];
   /** See {@link Signal.connect}. */
-  connect<S, TOwner extends object | undefined = undefined, TAfterCommit extends boolean = false>(
+  connect<const S, TOwner extends object | undefined = undefined, TAfterCommit extends boolean = false>(
     receiver: (
       this: ReceiverThis<NoInfer<TOwner>>,
       sender: S,
-      args: CommittedArgs<ModelArgs<TKind, S, TTx>, TAfterCommit>,
-      signal: ModelSignal<TKind, TTx>,
+      args: CommittedArgs<ModelArgs<TKind, S, TTx, TModels>, TAfterCommit>,
+      signal: ModelSignal<TKind, TTx, TModels>,
     ) => unknown,
     options: ModelSenderConnectOptions<TKind, S, TOwner, TAfterCommit>,
   ): Connection;
@@ -189,8 +200,8 @@ export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown> {
     receiver: (
       this: ReceiverThis<NoInfer<TOwner>>,
       sender: unknown,
-      args: CommittedArgs<ModelArgs<TKind, unknown, TTx>, TAfterCommit>,
-      signal: ModelSignal<TKind, TTx>,
+      args: CommittedArgs<ModelArgs<TKind, unknown, TTx, TModels>, TAfterCommit>,
+      signal: ModelSignal<TKind, TTx, TModels>,
     ) => unknown,
     options?: ModelConnectOptions<TKind, TOwner, TAfterCommit>,
   ): Connection;
@@ -200,11 +211,11 @@ export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown> {
   /** See {@link Signal.hasListeners}. */
   hasListeners(sender?: unknown): boolean;
   /** See {@link Signal.send}. */
-  send<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>): Responses<unknown>;
+  send<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>): Responses<unknown>;
   /** See {@link Signal.sendRobust}. */
-  sendRobust<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>): Outcomes<unknown>;
+  sendRobust<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>): Outcomes<unknown>;
   /** See {@link Signal.sendAsync}. */
-  sendAsync<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>, options?: SendAsyncOptions): Promise<Responses<unknown>>;
+  sendAsync<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>, options?: SendAsyncOptions): Promise<Responses<unknown>>;
   /** See {@link Signal.sendRobustAsync}. */
-  sendRobustAsync<S>(sender: S, args: ModelSendArgs<TKind, S, TTx>, options?: SendAsyncOptions): Promise<Outcomes<unknown>>;
+  sendRobustAsync<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>, options?: SendAsyncOptions): Promise<Outcomes<unknown>>;
 }

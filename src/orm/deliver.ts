@@ -1,4 +1,4 @@
-import { describe, nameOf } from '../core/describe.ts';
+import { describe, isObject, isPromise, nameOf } from '../core/describe.ts';
 import { around, type Around } from '../core/dispatch.ts';
 import type { AnySignal } from '../core/types.ts';
 import type { CommitQueue } from './commit-queue.ts';
@@ -6,6 +6,9 @@ import { currentFrame, type Frame, inFrame } from './frames.ts';
 
 /** Deeper than any tree of sensible writes, and far from running out of stack or memory. */
 const DEEPEST = 32;
+
+/** Where the tables of Drizzle have their name. */
+const tableName: unique symbol = Symbol.for('drizzle:Name') as never;
 
 /** What a payload says about the write it is about, and what serialises that write's queries. */
 export interface Surroundings {
@@ -27,7 +30,7 @@ export async function deliver(signal: AnySignal, sender: unknown, args: object, 
   const depth = (parent?.depth ?? 0) + 1;
   const what = `${signal.name} ${senderName(sender)}`;
   if (depth > DEEPEST) throw endless(parent, what);
-  const scope: Around = (receiver, invoke) => inFrame({ parent, depth, resource, label: `${what} → ${nameOf(receiver)}` }, invoke);
+  const scope: Around = (receiver, invoke) => inFrame({ parent, depth, resource, label: `${what} → ${nameOf(receiver)}` }, () => begun(invoke()));
   // a call that is put off until the commit is so before its receiver has a frame
   const deferred: Frame = { parent, depth, resource, label: `${what} → after commit` };
   const cause = (): Frame | undefined => (currentFrame() === parent ? deferred : currentFrame());
@@ -35,9 +38,19 @@ export async function deliver(signal: AnySignal, sender: unknown, args: object, 
   await signal.sendAsync(sender, payload, { serial: true, [around]: scope });
 }
 
+/** A query that a receiver returns runs when it is awaited: in the scope of that receiver, and not of whoever awaits it. */
+function begun(response: unknown): unknown {
+  if (!isObject(response) || isPromise(response) || !('then' in response) || typeof response.then !== 'function') return response;
+  return new Promise((resolve, reject) => {
+    (response as PromiseLike<unknown>).then(resolve, reject);
+  });
+}
+
 /** A sender's name for people. */
 export function senderName(sender: unknown): string {
   if (typeof sender === 'string') return sender;
+  const { [tableName]: table } = Object(sender) as { [tableName]?: unknown };
+  if (typeof table === 'string') return table;
   if (typeof sender !== 'function') return describe(sender);
   // every model of Mongoose is a function called "model"
   const { modelName } = sender as { modelName?: unknown };
