@@ -3,7 +3,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'examples/shop/data/'] },
+  { ignores: ['dist/', 'coverage/', 'examples/shop/data/', 'test/orm/prisma/*/client/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -47,7 +47,7 @@ export default defineConfig(
   {
     files: ['src/orm/**/*.ts'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ regex: '^(\\.\\./)+(index|mongoose|sequelize|typeorm)\\.ts$', message: 'only an entry point imports an entry point' }] }],
+      'no-restricted-imports': ['error', { patterns: [{ regex: '^(\\.\\./)+(index|drizzle|kysely|mikro-orm|mongoose|objection|prisma|sequelize|typeorm)\\.ts$', message: 'only an entry point imports an entry point' }] }],
     },
   },
   {

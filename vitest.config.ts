@@ -17,6 +17,18 @@ export default defineConfig({
         },
       },
       {
+        // the same adapter and the same tests on the release to come
+        resolve: { alias: [{ find: /^drizzle-orm(?=\/|$)/, replacement: 'drizzle-orm-1' }] },
+        test: {
+          name: 'Drizzle 1.0',
+          include: ['test/orm/drizzle.test.ts'],
+          setupFiles: ['test/support/clean-signals.ts'],
+          execArgv: ['--expose-gc'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
         test: {
           name: 'experimentalDecorators',
           include: ['test/decorators/legacy/**/*.test.ts'],

@@ -22,7 +22,8 @@ export interface AdapterOptions {
 const POLICIES: readonly unknown[] = ['signal', 'warn', 'throw', 'individual'] satisfies BulkPolicy[];
 
 /**
- * The options, checked and complete. `flags` are those that one adapter has beside, with their defaults.
+ * The options, checked and complete. `flags` are those that one adapter has beside, with their defaults; `others` the names of those that
+ * it has checked itself.
  *
  * @throws TypeError that quotes what is wrong.
  */
@@ -30,10 +31,11 @@ export function parseAdapterOptions<TFlag extends string = never>(
   options: unknown,
   method: string,
   flags: Readonly<Record<TFlag, boolean>> = {} as Record<TFlag, boolean>,
+  others: readonly string[] = [],
 ): Required<AdapterOptions> & Readonly<Record<TFlag, boolean>> {
   const parsed: Record<string, unknown> = { bulk: 'warn', using: 'default', ...flags };
   for (const [key, value] of options === undefined ? [] : entries(options, method)) {
-    if (typeof key === 'symbol' || !Object.hasOwn(parsed, key)) throw unknownOption(key, method, Object.keys(parsed));
+    if (typeof key === 'symbol' || !Object.hasOwn(parsed, key)) throw unknownOption(key, method, [...Object.keys(parsed), ...others]);
     if (value === undefined) continue;
     if (key === 'bulk' && !POLICIES.includes(value)) throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
     if (key === 'using' && typeof value !== 'string') throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);

@@ -64,6 +64,8 @@ const harness: Harness<ClientSession> = {
     await document.save(session(tx));
     return document as never;
   },
+  saveUnchanged: (_model, instance) => (instance as unknown as mongoose.Document).save(),
+  unchanged: ['preSave', 'postSave'],
   // one after the other is what `ordered` asks for
   insertMany: (model, values, tx) => models()[model].create(values as never, { ordered: true, ...session(tx) }) as never,
   update: (_model, instance, values, tx) => (instance as unknown as mongoose.Document).set(values).save(session(tx)),

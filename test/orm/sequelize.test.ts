@@ -1,16 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DataTypes, Model, type ModelStatic, Sequelize, type Transaction } from 'sequelize';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
 import { attachSignals, postBulk, postDelete, postSave, preDelete, preSave, type SignalsOptions } from '../../src/sequelize.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { sqlite3 } from '../support/sqlite3.ts';
 import { contract, type Harness, type Rows } from './contract.ts';
 
 const postgres = await startPostgres();
 const connect = (): Sequelize => new Sequelize(postgres.url, { logging: false, pool: { max: postgres.connections } });
-afterAll(() => postgres.close());
+const folder = mkdtempSync(join(tmpdir(), 'tocsin-sequelize-'));
+let files = 0;
+const connectSqlite = (): Sequelize => new Sequelize({ dialect: 'sqlite', dialectModule: sqlite3, storage: join(folder, `${String(files++)}.db`), logging: false });
+afterAll(async () => {
+  await postgres.close();
+  rmSync(folder, { recursive: true });
+});
 
 /** Sequelize 6, with or without transactions of the adapter's own. */
-function harness(atomic: boolean): Harness<Transaction> {
+function harness(open: () => Sequelize, atomic: boolean): Harness<Transaction> {
   class User extends Model {}
   class Profile extends Model {}
   const models: Record<'User' | 'Profile', ModelStatic<Model>> = { User, Profile };
@@ -24,10 +34,10 @@ function harness(atomic: boolean): Harness<Transaction> {
     deepSavepoints: false,
     // it is another transaction object, and says nothing to the outer one's
     savepointsAreTold: false,
-    concurrent: postgres.connections > 1,
+    concurrent: open === connect && postgres.connections > 1,
     countsBulk: false,
     async open() {
-      sequelize = connect();
+      sequelize = open();
       User.init({ name: DataTypes.TEXT, email: DataTypes.TEXT }, { sequelize, tableName: 'contract_users', timestamps: false });
       Profile.init({ userId: DataTypes.INTEGER, bio: DataTypes.TEXT }, { sequelize, tableName: 'contract_profiles', timestamps: false });
       await sequelize.sync({ force: true });
@@ -44,6 +54,8 @@ function harness(atomic: boolean): Harness<Transaction> {
       attached?.[Symbol.dispose]();
     },
     insert: async (model, values, transaction) => (await models[model].create(values, inTransaction(transaction))) as never,
+    saveUnchanged: (_model, instance) => (instance as unknown as Model).save(),
+    unchanged: ['preSave'],
     insertMany: async (model, values, transaction) => (await models[model].bulkCreate(values, inTransaction(transaction))) as never,
     update: (_model, instance, values, transaction) => (instance as unknown as Model).update(values, inTransaction(transaction)),
     remove: (_model, instance, transaction) => (instance as unknown as Model).destroy(inTransaction(transaction)),
@@ -61,8 +73,10 @@ function inTransaction(transaction: Transaction | undefined): { transaction?: Tr
   return transaction === undefined ? {} : { transaction };
 }
 
-contract('Sequelize 6', harness(false));
-contract('Sequelize 6, atomic', harness(true));
+contract('Sequelize 6, PostgreSQL', harness(connect, false));
+contract('Sequelize 6, PostgreSQL, atomic', harness(connect, true));
+contract('Sequelize 6, SQLite', harness(connectSqlite, false));
+contract('Sequelize 6, SQLite, atomic', harness(connectSqlite, true));
 
 describe('Sequelize', () => {
   class Person extends Model {

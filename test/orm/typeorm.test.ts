@@ -53,6 +53,8 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
       await tx.save(instance as object);
       return instance;
     },
+    saveUnchanged: (_model, instance) => database.manager.save(instance),
+    unchanged: [],
     insertMany: async (model, values, tx = database.manager) => {
       const instances = values.map((each) => Object.assign(new classes[model](), each) as Rows[typeof model]);
       await tx.save(instances as object[]);
