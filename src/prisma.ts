@@ -5,7 +5,7 @@
  * |---|---|
  * | `preSave`, `postSave` | around `create()`, `update()` and `upsert()`; around `createMany()` and `createManyAndReturn()`, for each row |
  * | `preDelete`, `postDelete` | around `delete()` |
- * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`; for each nested write of another model, and for each write of a batch, `$transaction([…])` |
+ * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`, or on a database that returns no rows (MySQL, SQL Server, MongoDB); for each nested write of another model, and for each write of a batch, `$transaction([…])` |
  *
  * Not seen: what is written through the client that was extended, `$executeRaw()` and `$queryRaw()`, nested `connect`, `disconnect` and `set`,
  * which only join rows, and what the database itself does, such as `onDelete: Cascade`.

@@ -87,7 +87,8 @@ interface Args<Tx> {
   readonly onCommit: (callback: () => unknown) => void;
 }
 
-export function contract<Tx>(name: string, harness: Harness<Tx>): void {
+/** @param second another database of the same ORM. */
+export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harness<Tx>): void {
   let User: object | string;
   let Profile: object | string;
   const ada = { name: 'Ada', email: 'ada@example.org' };
@@ -525,6 +526,44 @@ export function contract<Tx>(name: string, harness: Harness<Tx>): void {
       listen('postSave', ({ using }) => log.push(using));
       await harness.insert('User', ada);
       expect(log).toEqual(['replica']);
+    });
+
+    describe.runIf(second)('11. two databases in one process', () => {
+      const other = second as Harness<Tx>;
+      beforeEach(async () => {
+        await other.open();
+        other.detach();
+        await other.attach({ using: 'other' });
+      });
+      afterEach(() => other.close());
+
+      test('do not hear each other\'s transactions', async () => {
+        for (const sender of new Set([User, other.senders.User])) {
+          listen('postSave', ({ instance, using, onCommit }) => {
+            log.push(`${using} ${instance.name}`);
+            onCommit(() => log.push(`${using} ${instance.name} is committed`));
+          }, sender);
+        }
+        await harness
+          .transaction(async (tx) => {
+            await harness.insert('User', { ...ada, name: 'a' }, tx);
+            await other.transaction((otherTx) => other.insert('User', { ...ada, name: 'b' }, otherTx));
+            throw new Error('rolled back');
+          })
+          .catch(() => undefined);
+        expect(log).toEqual(['default a', 'other b', 'other b is committed']);
+        expect([await harness.all('User'), (await other.all('User')).length]).toEqual([[], 1]);
+      });
+
+      test('one receiver writes to both, each in its own transaction', async () => {
+        listen('postSave', async ({ instance, tx }) => {
+          await harness.insert('Profile', { userId: instance.id, bio: 'here' }, tx);
+          await other.insert('Profile', { userId: instance.id, bio: 'there' });
+          throw new Error('no');
+        });
+        await expect(harness.transaction((tx) => harness.insert('User', ada, tx))).rejects.toThrow('no');
+        expect([(await harness.all('Profile')).length, (await other.all('Profile')).length]).toEqual([0, 1]);
+      });
     });
 
     test.runIf(harness.concurrent)('12. 200 saves in parallel transactions do not mix', async () => {

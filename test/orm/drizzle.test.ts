@@ -82,11 +82,12 @@ const sqliteTables = {
   User: sqliteTable('contract_users', { id: integer().primaryKey(), name: text(), email: text() }),
   Profile: sqliteTable('contract_profiles', { id: integer().primaryKey(), userId: integer('user_id'), bio: text() }),
 };
-contract('Drizzle, SQLite', harness(
+const onSqlite = () => harness(
   sqliteTables,
   () => connectLibsql('create table contract_users (id integer primary key, name text, email text)', 'create table contract_profiles (id integer primary key, user_id integer, bio text)'),
   { concurrent: false },
-));
+);
+contract('Drizzle, SQLite', onSqlite(), onSqlite());
 
 describe('Drizzle', () => {
   const people = sqliteTable('people', { id: integer().primaryKey(), name: text().notNull(), email: text('mail').unique(), age: integer(), seen: integer({ mode: 'timestamp' }).$onUpdate(() => new Date(86_400_000)) });

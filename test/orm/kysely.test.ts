@@ -92,7 +92,8 @@ contract('Kysely, PostgreSQL', harness(
   () => new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: postgres.url, max: postgres.connections }) }) }),
   postgres.connections > 1,
 ));
-contract('Kysely, SQLite', harness(() => new Kysely({ dialect: new SqliteDialect({ database: new Sqlite(':memory:') }) }), false));
+const onSqlite = () => harness(() => new Kysely({ dialect: new SqliteDialect({ database: new Sqlite(':memory:') }) }), false);
+contract('Kysely, SQLite', onSqlite(), onSqlite());
 
 describe('Kysely', () => {
   const owner = {};

@@ -91,8 +91,9 @@ function harness(connect: () => Promise<MikroORM>, concurrent: boolean): Harness
   };
 }
 
-const libsql = (of: readonly EntitySchema[] = entities): Promise<MikroORM> => LibsqlOrm.init({ entities: [...of], dbName: join(folder, `${String(files++)}.db`) }) as Promise<unknown> as Promise<MikroORM>;
-contract('MikroORM 7, SQLite', harness(libsql, false));
+/** Each with a `contextName` of its own: without, MikroORM takes the transaction of one ORM for that of another. */
+const libsql = (of: readonly EntitySchema[] = entities): Promise<MikroORM> => LibsqlOrm.init({ entities: [...of], dbName: join(folder, `${String(files)}.db`), contextName: String(files++) }) as Promise<unknown> as Promise<MikroORM>;
+contract('MikroORM 7, SQLite', harness(libsql, false), harness(libsql, false));
 contract('MikroORM 7, PostgreSQL', harness(() => PostgresOrm.init({ entities, clientUrl: postgres.url, pool: { min: 0, max: postgres.connections } }) as Promise<MikroORM>, postgres.connections > 1));
 
 describe('MikroORM', () => {

@@ -8,7 +8,9 @@ import { startServer } from './mongodb-server.ts';
 const { MONGODB_URL } = process.env;
 const server = MONGODB_URL === undefined ? await startServer() : undefined;
 const url = MONGODB_URL ?? server?.url ?? '';
-afterAll(() => server?.close());
+// that of the tests has one database
+const otherServer = MONGODB_URL === undefined ? await startServer() : undefined;
+afterAll(() => Promise.all([server?.close(), otherServer?.close()]));
 
 interface Database {
   readonly connection: Connection;
@@ -17,7 +19,7 @@ interface Database {
 }
 
 /** A Mongoose of its own, for a plugin cannot be taken back. */
-async function connect(options: SignalsOptions = {}): Promise<Database> {
+async function connect(options: SignalsOptions, at: string, dbName: string): Promise<Database> {
   const instance = new mongoose.Mongoose();
   const plugin = signals(options);
   instance.plugin(plugin);
@@ -26,63 +28,65 @@ async function connect(options: SignalsOptions = {}): Promise<Database> {
     User: instance.model('User', new Schema({ name: String, email: String })) as Model<unknown>,
     Profile: instance.model('Profile', new Schema({ userId: String, bio: String })) as Model<unknown>,
   };
-  await instance.connect(url, { serverSelectionTimeoutMS: 3000 });
+  await instance.connect(at, { serverSelectionTimeoutMS: 3000, dbName });
   return { connection: instance.connection, models, plugin };
 }
 
-let database: Database | undefined;
-const { connection, models } = {
-  connection: () => (database as Database).connection,
-  models: () => (database as Database).models,
-};
 const session = (tx: ClientSession | undefined) => (tx === undefined ? {} : { session: tx });
 
-const harness: Harness<ClientSession> = {
-  get senders() {
-    return database === undefined ? { User: 'User', Profile: 'Profile' } : models();
-  },
-  wrapsWrites: false,
-  savepoints: false,
-  concurrent: true,
-  async open() {
-    await this.attach();
-    for (const model of Object.values(models())) await model.deleteMany().setOptions({ middleware: false });
-  },
-  async close() {
-    await database?.connection.close();
-    database = undefined;
-  },
-  async attach(options) {
-    await database?.connection.close();
-    database = await connect(options);
-  },
-  detach() {
-    database?.plugin[Symbol.dispose]();
-  },
-  async insert(model, values, tx) {
-    const document = new (models()[model])(values) as mongoose.Document;
-    await document.save(session(tx));
-    return document as never;
-  },
-  saveUnchanged: (_model, instance) => (instance as unknown as mongoose.Document).save(),
-  unchanged: ['preSave', 'postSave'],
-  // one after the other is what `ordered` asks for
-  insertMany: (model, values, tx) => models()[model].create(values as never, { ordered: true, ...session(tx) }) as never,
-  update: (_model, instance, values, tx) => (instance as unknown as mongoose.Document).set(values).save(session(tx)),
-  remove: async (_model, instance, tx) => {
-    await (instance as unknown as mongoose.Document).deleteOne(session(tx));
-  },
-  all: async (model, tx) => {
-    const found: unknown = await models()[model].find({}, null, session(tx)).sort({ _id: 1 });
-    return found as Rows[typeof model][];
-  },
-  // MongoDB has no savepoints: a transaction in one is part of it
-  transaction: (run, tx) => (tx === undefined ? connection().transaction(run) : run(tx)),
-  bulkUpdate: (model, where, values) => models()[model].updateMany(where as never, values).exec(),
-  bulkDelete: (model, where) => models()[model].deleteMany(where as never).exec(),
-};
+function harness(at: string, dbName: string): Harness<ClientSession> {
+  let database: Database | undefined;
+  const { connection, models } = {
+    connection: () => (database as Database).connection,
+    models: () => (database as Database).models,
+  };
+  return {
+    get senders() {
+      return models();
+    },
+    wrapsWrites: false,
+    savepoints: false,
+    concurrent: true,
+    async open() {
+      await this.attach();
+      for (const model of Object.values(models())) await model.deleteMany().setOptions({ middleware: false });
+    },
+    async close() {
+      await database?.connection.close();
+      database = undefined;
+    },
+    async attach(options) {
+      await database?.connection.close();
+      database = await connect(options ?? {}, at, dbName);
+    },
+    detach() {
+      database?.plugin[Symbol.dispose]();
+    },
+    async insert(model, values, tx) {
+      const document = new (models()[model])(values) as mongoose.Document;
+      await document.save(session(tx));
+      return document as never;
+    },
+    saveUnchanged: (_model, instance) => (instance as unknown as mongoose.Document).save(),
+    unchanged: ['preSave', 'postSave'],
+    // one after the other is what `ordered` asks for
+    insertMany: (model, values, tx) => models()[model].create(values as never, { ordered: true, ...session(tx) }) as never,
+    update: (_model, instance, values, tx) => (instance as unknown as mongoose.Document).set(values).save(session(tx)),
+    remove: async (_model, instance, tx) => {
+      await (instance as unknown as mongoose.Document).deleteOne(session(tx));
+    },
+    all: async (model, tx) => {
+      const found: unknown = await models()[model].find({}, null, session(tx)).sort({ _id: 1 });
+      return found as Rows[typeof model][];
+    },
+    // MongoDB has no savepoints: a transaction in one is part of it
+    transaction: (run, tx) => (tx === undefined ? connection().transaction(run) : run(tx)),
+    bulkUpdate: (model, where, values) => models()[model].updateMany(where as never, values).exec(),
+    bulkDelete: (model, where) => models()[model].deleteMany(where as never).exec(),
+  };
+}
 
-contract(`Mongoose on ${MONGODB_URL === undefined ? 'a server of the tests' : 'MongoDB'}`, harness);
+contract(`Mongoose on ${MONGODB_URL === undefined ? 'a server of the tests' : 'MongoDB'}`, harness(url, 'contract'), harness(otherServer?.url ?? url, 'other'));
 
 describe('Mongoose', () => {
   const owner = {};

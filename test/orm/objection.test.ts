@@ -60,7 +60,7 @@ function harness(connect: () => Knex, atomic: boolean, concurrent: boolean): Har
   };
 }
 
-contract('Objection 3, SQLite, atomic', harness(onSqlite, true, false));
+contract('Objection 3, SQLite, atomic', harness(onSqlite, true, false), harness(onSqlite, true, false));
 contract('Objection 3, PostgreSQL', harness(onPostgres, false, postgres.connections > 1));
 contract('Objection 3, PostgreSQL, atomic', harness(onPostgres, true, postgres.connections > 1));
 

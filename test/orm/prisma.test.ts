@@ -79,7 +79,7 @@ function harness(connect: () => Promise<PrismaClient>, concurrent: boolean): Har
   };
 }
 
-contract('Prisma 7, SQLite', harness(onSqlite, false));
+contract('Prisma 7, SQLite', harness(onSqlite, false), harness(onSqlite, false));
 contract('Prisma 7, PostgreSQL', harness(onPostgres, postgres.connections > 1));
 
 describe('Prisma', () => {

@@ -75,7 +75,7 @@ function inTransaction(transaction: Transaction | undefined): { transaction?: Tr
 
 contract('Sequelize 6, PostgreSQL', harness(connect, false));
 contract('Sequelize 6, PostgreSQL, atomic', harness(connect, true));
-contract('Sequelize 6, SQLite', harness(connectSqlite, false));
+contract('Sequelize 6, SQLite', harness(connectSqlite, false), harness(connectSqlite, false));
 contract('Sequelize 6, SQLite, atomic', harness(connectSqlite, true));
 
 describe('Sequelize', () => {

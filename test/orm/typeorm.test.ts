@@ -75,7 +75,7 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
 const older = (await import('typeorm-0.3')) as unknown as typeof import('typeorm');
 const postgres = await startPostgres();
 afterAll(() => postgres.close());
-contract('TypeORM 1 on sql.js', harness({ type: 'sqljs' }));
+contract('TypeORM 1 on sql.js', harness({ type: 'sqljs' }), harness({ type: 'sqljs' }));
 contract('TypeORM 0.3 on sql.js', harness({ type: 'sqljs' }, older));
 const onPostgres: DataSourceOptions = { type: 'postgres', url: postgres.url, extra: { max: postgres.connections } };
 contract('TypeORM 1 on PostgreSQL', harness(onPostgres));

@@ -3,6 +3,7 @@ import type { Row } from '../rows.ts';
 /** What of a Prisma Client, or of the client of a transaction, is used here. */
 export interface Client {
   readonly _runtimeDataModel?: { readonly models: Readonly<Record<string, { readonly fields: readonly Field[] }>> };
+  readonly _activeProvider?: string;
   $extends(extension: unknown): Client;
   $transaction(work: ((client: Client) => Promise<unknown>) | readonly object[], ...options: unknown[]): Promise<unknown>;
 }
@@ -56,6 +57,11 @@ export function modelOf(client: Client, property: string): string | undefined {
 
 export function fieldsOf(client: Client, model: string): readonly Field[] {
   return client._runtimeDataModel?.models[model]?.fields ?? [];
+}
+
+/** Whether the database can return the rows of a write of many. */
+export function returnsRows({ _activeProvider: provider = '' }: Client): boolean {
+  return ['postgresql', 'cockroachdb', 'sqlite'].includes(provider);
 }
 
 const SCOPE = Symbol.for('prisma.client.transaction.scope_context');

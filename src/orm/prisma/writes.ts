@@ -4,7 +4,7 @@ import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models
 import type { AdapterOptions } from '../adapter-options.ts';
 import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
 import type { Scope } from '../scope.ts';
-import { type Args, type Client, delegateOf, type Field, fieldsOf, type Operation } from './client.ts';
+import { type Args, type Client, delegateOf, type Field, fieldsOf, type Operation, returnsRows } from './client.ts';
 import { type NestedWrite, nestedWrites } from './nested.ts';
 
 /** The options of `signals()`, complete. */
@@ -60,7 +60,7 @@ export function planOf({ model = '', operation, args, __internalParams: { dataPa
   const kind = OPERATIONS[method];
   const concerns = (kind === 'delete' ? [preDelete, postDelete] : [preSave, postSave]).some((signal) => signal.hasListeners(model));
   const many = method.endsWith('Many') || method.endsWith('AndReturn');
-  const divisible = !many || (kind === 'insert' ? args.skipDuplicates !== true : bulk === 'individual');
+  const divisible = !many || (kind === 'delete' ? bulk === 'individual' : returnsRows(client) && (kind === 'insert' ? args.skipDuplicates !== true : bulk === 'individual'));
   const nested = [args.data, args.create, args.update].flatMap((data) => nestedWrites(client, model, data));
   const whole = divisible && (concerns || !many || kind === 'insert') ? [] : [{ model, operation: kind, values: args.data, where: args.where }];
   const path = dataPath.filter((each) => each !== 'select' && each !== 'include');
