@@ -47,7 +47,7 @@ export default defineConfig(
   {
     files: ['src/orm/**/*.ts'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ regex: '^(\\.\\./)+(index|drizzle|kysely|mikro-orm|mongoose|objection|prisma|sequelize|typeorm)\\.ts$', message: 'only an entry point imports an entry point' }] }],
+      'no-restricted-imports': ['error', { patterns: [{ regex: '^(\\.\\./)+(index|drizzle|kysely|mikro-orm|mongoose|objection|prisma|sequelize|testing|tracing|typeorm)\\.ts$', message: 'only an entry point imports an entry point' }] }],
     },
   },
   {

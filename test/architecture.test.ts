@@ -25,11 +25,12 @@ describe('the tree is the architecture', () => {
     expect(circles).toEqual([]);
   });
 
-  test('core/ imports only core/, orm/ only core/, orm/ and the model signals; an ORM nothing of another', () => {
+  test('core/ imports only core/, testing/ and tracing/ that and their own, orm/ only core/, orm/ and the model signals; an ORM nothing of another', () => {
     for (const [file, imported] of imports) {
       const [folder, orm, inside] = file.split('/');
       for (const each of imported) {
         if (folder === 'core') expect(each, file).toMatch(/^core\//);
+        if (folder === 'testing' || folder === 'tracing') expect(each, file).toMatch(new RegExp(`^(core/|models\\.ts$|${folder}/)`));
         if (folder === 'orm') expect(each, file).toMatch(/^(core\/|orm\/|models\.ts$)/);
         if (folder === 'orm' && inside === undefined) expect(each, file).not.toMatch(/^orm\/\w+\//);
         if (folder === 'orm' && inside !== undefined && /^orm\/\w+\//.test(each)) expect(each, file).toMatch(new RegExp(`^orm/${orm ?? ''}/`));
@@ -44,15 +45,16 @@ describe('the tree is the architecture', () => {
       const name = file.replace('.ts', '');
       expect(Object.keys(manifest.exports)).toContain(name === 'index' ? '.' : `./${name}`);
       expect(build).toContain(`src/${file}`);
-      if (name !== 'index') expect(Object.keys(manifest.peerDependencies).join()).toContain(name);
+      if (!['index', 'testing', 'tracing'].includes(name)) expect(Object.keys(manifest.peerDependencies).join()).toContain(name);
     }
   });
 
   test('every file is in CONTRIBUTING.md, or its folder is', () => {
     const guide = readFileSync('CONTRIBUTING.md', 'utf8');
     for (const file of files) {
-      const [, orm, inside] = file.split('/');
-      expect(guide).toContain(inside === undefined ? (file.split('/').at(-1) ?? file) : `${orm ?? ''}/`);
+      const [folder, orm, inside] = file.split('/');
+      if (folder === 'testing' || folder === 'tracing') expect(guide).toContain(`${folder}/`);
+      else expect(guide).toContain(inside === undefined ? (file.split('/').at(-1) ?? file) : `${orm ?? ''}/`);
     }
   });
 });

@@ -1,3 +1,4 @@
+import type { Following } from './observe.ts';
 import { report, reportRejection } from './report.ts';
 import type { Registration } from './registration.ts';
 import type { AnySignal } from './types.ts';
@@ -11,7 +12,7 @@ interface Committing {
  * Put the call of an `afterCommit` receiver off until the commit. False outside a transaction, where it is an ordinary receiver: there
  * `onCommit()` runs its callback at once, and that is how the two are told apart, whoever made the payload.
  */
-export function deferred(registration: Registration, signal: AnySignal, sender: unknown, args: object): boolean {
+export function deferred(registration: Registration, signal: AnySignal, sender: unknown, args: object, following?: Following): boolean {
   let asking = true;
   let outside = false;
   (args as Committing).onCommit(() => {
@@ -19,20 +20,21 @@ export function deferred(registration: Registration, signal: AnySignal, sender: 
       outside = true;
       return undefined;
     }
-    return callAfterCommit(registration, signal, sender, args);
+    return callAfterCommit(registration, signal, sender, args, following);
   });
   asking = false;
   return !outside;
 }
 
 /** Nobody waits for what happens here but the commit, so that errors are reported and never thrown. */
-async function callAfterCommit(registration: Registration, signal: AnySignal, sender: unknown, args: object): Promise<void> {
+async function callAfterCommit(registration: Registration, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): Promise<void> {
   const callee = registration.callee();
   if (callee === undefined) return;
   const { receiver, self } = callee;
   if (registration.settings.once) registration.disconnect();
   try {
-    await Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: atOnce(signal, sender) }, signal]);
+    const invoke = (): unknown => Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: atOnce(signal, sender) }, signal]);
+    await (following === undefined ? invoke() : following.call(receiver, invoke));
   } catch (error) {
     report(error, { signal, sender, receiver });
   }

@@ -1,5 +1,6 @@
 import { deferred } from './after-commit.ts';
 import { signalName } from './describe.ts';
+import type { Following } from './observe.ts';
 import { entries, parseFlag, unknownOption } from './options.ts';
 import { NOTHING, type Plan } from './plan.ts';
 import type { Callee, Registration } from './registration.ts';
@@ -17,20 +18,20 @@ interface Plans {
 export const NO_ARGS: object = Object.freeze({});
 
 /** Call everyone in order; the first throw stops the rest. */
-export function send(signal: AnySignal, plan: Plan, sender: unknown, args: object): Responses<unknown> {
-  return plan.plain ? sendPlain(signal, plan, sender, args) : sendMixed(signal, plan, sender, args);
+export function send(signal: AnySignal, plan: Plan, sender: unknown, args: object, following?: Following): Responses<unknown> {
+  return plan.plain && following === undefined ? sendPlain(signal, plan, sender, args) : sendMixed(signal, plan, sender, args, following);
 }
 
 /** Everyone is called; what they throw becomes their outcome. */
-export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args: object): Outcomes<unknown> {
+export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args: object, following?: Following): Outcomes<unknown> {
   const outcomes: [AnyFunction, PromiseSettledResult<unknown>][] = [];
   for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args);
+    const callee = begin(registration, signal, sender, args, following);
     if (callee === undefined) continue;
     const { receiver } = callee;
     let value: unknown;
     try {
-      value = call(callee, signal, sender, args);
+      value = call(callee, signal, sender, args, following);
     } catch (reason) {
       outcomes.push([receiver, { status: 'rejected', reason }]);
       continue;
@@ -42,21 +43,35 @@ export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args:
 }
 
 /** As `send`, and wait for what they return. An async function, so that nothing here throws synchronously. */
-export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Responses<unknown>> {
+export async function sendAsync(
+  signal: AnySignal,
+  plans: Plans,
+  sender: unknown,
+  args: object,
+  options: unknown,
+  following?: Following,
+): Promise<Responses<unknown>> {
   const { serial, around } = parseSendOptions(options, 'sendAsync()');
   const plan = plans.planFor(sender);
-  return serial ? sendSerially(signal, plan, sender, args, around) : sendConcurrently(signal, plan, sender, args);
+  return serial ? sendSerially(signal, plan, sender, args, around, following) : sendConcurrently(signal, plan, sender, args, following);
 }
 
 /** As `sendRobust`, and wait for what they return. */
-export async function sendRobustAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Outcomes<unknown>> {
+export async function sendRobustAsync(
+  signal: AnySignal,
+  plans: Plans,
+  sender: unknown,
+  args: object,
+  options: unknown,
+  following?: Following,
+): Promise<Outcomes<unknown>> {
   const { serial } = parseSendOptions(options, 'sendRobustAsync()');
   const receivers: AnyFunction[] = [];
   const settling: Promise<PromiseSettledResult<unknown>>[] = [];
   for (const registration of plans.planFor(sender).registrations) {
-    const callee = begin(registration, signal, sender, args);
+    const callee = begin(registration, signal, sender, args, following);
     if (callee === undefined) continue;
-    const outcome = settle(callee, signal, sender, args);
+    const outcome = settle(callee, signal, sender, args, following);
     receivers.push(callee.receiver);
     settling.push(outcome);
     if (serial) await outcome;
@@ -90,25 +105,25 @@ function sendPlain(signal: AnySignal, plan: Plan, sender: unknown, args: object)
   return responses ?? silence;
 }
 
-function sendMixed(signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] {
+function sendMixed(signal: AnySignal, plan: Plan, sender: unknown, args: object, following: Following | undefined): readonly Pair[] {
   const responses: Pair[] = [];
   for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args);
-    if (callee !== undefined) responses.push([callee.receiver, call(callee, signal, sender, args)]);
+    const callee = begin(registration, signal, sender, args, following);
+    if (callee !== undefined) responses.push([callee.receiver, call(callee, signal, sender, args, following)]);
   }
   return responses.length === 0 ? NOTHING : responses;
 }
 
 /** All start before this function first waits. A throw stops the starting, and still everything started is waited for. */
-async function sendConcurrently(signal: AnySignal, plan: Plan, sender: unknown, args: object): Promise<readonly Pair[]> {
+async function sendConcurrently(signal: AnySignal, plan: Plan, sender: unknown, args: object, following: Following | undefined): Promise<readonly Pair[]> {
   const receivers: AnyFunction[] = [];
   const started: Promise<PromiseSettledResult<unknown>>[] = [];
   for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args);
+    const callee = begin(registration, signal, sender, args, following);
     if (callee === undefined) continue;
     receivers.push(callee.receiver);
     try {
-      started.push(settled(call(callee, signal, sender, args)));
+      started.push(settled(call(callee, signal, sender, args, following)));
     } catch (reason) {
       started.push(Promise.resolve({ status: 'rejected', reason }));
       break;
@@ -127,34 +142,52 @@ async function sendConcurrently(signal: AnySignal, plan: Plan, sender: unknown, 
   return responses.length === 0 ? NOTHING : responses;
 }
 
-async function sendSerially(signal: AnySignal, plan: Plan, sender: unknown, args: object, around: Around): Promise<readonly Pair[]> {
+async function sendSerially(
+  signal: AnySignal,
+  plan: Plan,
+  sender: unknown,
+  args: object,
+  around: Around,
+  following: Following | undefined,
+): Promise<readonly Pair[]> {
   const responses: Pair[] = [];
   for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args);
+    const callee = begin(registration, signal, sender, args, following);
     if (callee === undefined) continue;
     const { receiver } = callee;
-    responses.push([receiver, await around(receiver, () => call(callee, signal, sender, args))]);
+    responses.push([receiver, await around(receiver, () => call(callee, signal, sender, args, following))]);
   }
   return responses.length === 0 ? NOTHING : responses;
 }
 
 /** What to call now, if the receiver is still connected and its call is not put off until a commit. Ends a `once` connection. */
-function begin(registration: Registration, signal: AnySignal, sender: unknown, args: object): Callee | undefined {
+function begin(registration: Registration, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): Callee | undefined {
   const callee = registration.callee();
-  if (callee === undefined) return undefined;
+  if (callee === undefined) {
+    following?.skip(undefined, 'ended');
+    return undefined;
+  }
   const { afterCommit, once } = registration.settings;
-  if (afterCommit && deferred(registration, signal, sender, args)) return undefined;
+  if (following?.isMuted(callee.receiver) === true) {
+    following.skip(callee.receiver, 'muted');
+    return undefined;
+  }
+  if (afterCommit && deferred(registration, signal, sender, args, following)) {
+    following?.skip(callee.receiver, 'waiting for the commit');
+    return undefined;
+  }
   if (once) registration.disconnect();
   return callee;
 }
 
-function call({ receiver, self }: Callee, signal: AnySignal, sender: unknown, args: object): unknown {
-  return Reflect.apply(receiver, self, [sender, args, signal]);
+function call({ receiver, self }: Callee, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): unknown {
+  if (following === undefined) return Reflect.apply(receiver, self, [sender, args, signal]);
+  return following.call(receiver, () => Reflect.apply(receiver, self, [sender, args, signal]) as unknown);
 }
 
-function settle(callee: Callee, signal: AnySignal, sender: unknown, args: object): Promise<PromiseSettledResult<unknown>> {
+function settle(callee: Callee, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): Promise<PromiseSettledResult<unknown>> {
   try {
-    return settled(call(callee, signal, sender, args));
+    return settled(call(callee, signal, sender, args, following));
   } catch (reason) {
     return Promise.resolve({ status: 'rejected', reason });
   }

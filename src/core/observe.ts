@@ -1,0 +1,101 @@
+import { shared } from './shared.ts';
+import type { AnyFunction, AnySignal, Connection } from './types.ts';
+
+/** The four ways to send. */
+export type SendMethod = 'send' | 'sendRobust' | 'sendAsync' | 'sendRobustAsync';
+
+/** A send, as it begins. */
+export interface SendEvent {
+  readonly signal: AnySignal;
+  readonly sender: unknown;
+  readonly args: object;
+  readonly method: SendMethod;
+}
+
+/** Why a receiver in the list of a send is not called by it. */
+export type SkipReason = 'muted' | 'ended' | 'waiting for the commit';
+
+/** What follows one send. Whatever it throws is its own affair and never reaches the app. */
+export interface Watch {
+  /** A receiver is called. What is returned hears how it went; `invoke` does the call, and must be called once, here. */
+  call?(receiver: AnyFunction, invoke: () => unknown): unknown;
+  /** A receiver is not called. It is undefined if it has been collected. */
+  skip?(receiver: AnyFunction | undefined, reason: SkipReason): void;
+  /** The send is over, with what it returned or resolved to. */
+  returned?(responses: readonly (readonly [AnyFunction, unknown])[]): void;
+  /** The send is over, with what it threw or was rejected with. */
+  threw?(error: unknown): void;
+}
+
+/** A tool that looks at every send of the process: a recording, a trace, something that is muted. */
+export interface Observer {
+  watch?(event: SendEvent): Watch | undefined;
+  /** Whether it is to count as a listener: an adapter does not send a model signal that nobody hears. */
+  hears?(signal: AnySignal, sender: unknown): boolean;
+  mutes?(signal: AnySignal, sender: unknown, receiver: AnyFunction): boolean;
+  /** A receiver was connected. */
+  connected?(connection: Connection): void;
+}
+
+/** The tools at work. Empty in production: that is all that a send looks at. */
+export const observers: Observer[] = shared('observers', () => []);
+
+/** Take an observer to work; returns what ends that. */
+export function observe(observer: Observer): () => void {
+  observers.push(observer);
+  return () => {
+    const index = observers.indexOf(observer);
+    if (index >= 0) observers.splice(index, 1);
+  };
+}
+
+/** Whether a tool wants a signal to be sent though no receiver hears it. */
+export function isObserved(signal: AnySignal, sender: unknown): boolean {
+  return observers.some((observer) => safely(() => observer.hears?.(signal, sender)) === true);
+}
+
+/** Begin to follow a send. */
+export function follow(event: SendEvent): Following {
+  return new Following(event, observers.flatMap((observer) => safely(() => observer.watch?.(event)) ?? []));
+}
+
+/** Everything that follows one send, as one. */
+export class Following {
+  private readonly event: SendEvent;
+  private readonly watches: readonly Watch[];
+
+  constructor(event: SendEvent, watches: readonly Watch[]) {
+    this.event = event;
+    this.watches = watches;
+  }
+
+  /** Whether a receiver is not to be called. */
+  isMuted(receiver: AnyFunction): boolean {
+    const { signal, sender } = this.event;
+    return observers.some((observer) => safely(() => observer.mutes?.(signal, sender, receiver)) === true);
+  }
+
+  skip(receiver: AnyFunction | undefined, reason: SkipReason): void {
+    for (const watch of this.watches) safely(() => watch.skip?.(receiver, reason));
+  }
+
+  call(receiver: AnyFunction, invoke: () => unknown): unknown {
+    return this.watches.reduceRight<() => unknown>((inner, watch) => (watch.call === undefined ? inner : () => watch.call?.(receiver, inner)), invoke)();
+  }
+
+  returned(responses: readonly (readonly [AnyFunction, unknown])[]): void {
+    for (const watch of this.watches) safely(() => watch.returned?.(responses));
+  }
+
+  threw(error: unknown): void {
+    for (const watch of this.watches) safely(() => watch.threw?.(error));
+  }
+}
+
+function safely<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { dispose } from '../core/dispose.ts';
+import type { Registry } from '../core/registry.ts';
+import type { AnySignal } from '../core/types.ts';
+import { signalsOf } from './signals.ts';
+
+/** A signal, as far as its registrations can be put aside. */
+interface Isolated {
+  registry: Registry;
+}
+
+/** What each isolated signal had, and the empty registries that took its place since, the latest last. */
+const layers = new WeakMap<Isolated, Registry[]>();
+
+/**
+ * Put the registrations of these signals aside: inside nobody listens, and what is connected there is gone afterwards. Disposing of it
+ * brings them back exactly as they were: order, priorities, uids, weak receivers and owners. A `Connection` from outside can still be
+ * disconnected inside.
+ *
+ * Several may overlap, and end in any order.
+ *
+ * @throws TypeError if one is no signal; nothing is isolated then.
+ * @example
+ * ```ts
+ * const saved = new Signal('saved')
+ * saved.connect(() => 'mailed')
+ *
+ * const isolated = isolate(saved)
+ * saved.send('orders').length // 0
+ * isolated[Symbol.dispose]()
+ * saved.send('orders').length // 1
+ * ```
+ */
+export function isolate(...signals: readonly AnySignal[]): Disposable {
+  const ends = (signalsOf(signals, 'isolate()') as unknown as Isolated[]).map(putAside);
+  return {
+    [dispose]: () => {
+      for (const end of ends.splice(0)) end();
+    },
+  };
+}
+
+function putAside(signal: Isolated): () => void {
+  let stack = layers.get(signal);
+  if (stack === undefined) layers.set(signal, (stack = [signal.registry]));
+  // of the signal's own copy of the library
+  const Empty = signal.registry.constructor as new (signal: unknown) => Registry;
+  const layer = new Empty(signal);
+  stack.push(layer);
+  signal.registry = layer;
+  return () => {
+    stack.splice(stack.indexOf(layer), 1);
+    signal.registry = stack.at(-1) as Registry;
+    if (stack.length === 1) layers.delete(signal);
+  };
+}

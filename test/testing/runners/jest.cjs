@@ -1,0 +1,2 @@
+/* global expect, test -- jest's */
+require('./suite.cjs')(test, expect);

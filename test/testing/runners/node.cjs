@@ -1,0 +1,5 @@
+const { describe, test } = require('node:test');
+
+describe('tocsin/testing', { concurrency: true }, () => {
+  require('./suite.cjs')(test);
+});
