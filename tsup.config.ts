@@ -2,7 +2,7 @@ import { defineConfig } from 'tsup';
 
 export default defineConfig({
   // a file directly in src/ is an entry point
-  entry: ['src/drizzle.ts', 'src/index.ts', 'src/kysely.ts', 'src/mikro-orm.ts', 'src/mongoose.ts', 'src/objection.ts', 'src/prisma.ts', 'src/sequelize.ts', 'src/testing.ts', 'src/testing/matchers.ts', 'src/typeorm.ts'],
+  entry: ['src/drizzle.ts', 'src/index.ts', 'src/kysely.ts', 'src/mikro-orm.ts', 'src/mongoose.ts', 'src/objection.ts', 'src/prisma.ts', 'src/sequelize.ts', 'src/testing.ts', 'src/testing/matchers.ts', 'src/tracing.ts', 'src/tracing/cli.ts', 'src/typeorm.ts'],
   format: ['esm', 'cjs'],
   // or each CommonJS entry would carry its own copy of the core
   splitting: true,

@@ -7,9 +7,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { DataSource } from 'typeorm';
+import { inspect, toHtml, toText, trace, type Trace } from 'tocsin/tracing';
 import { attachSignals } from 'tocsin/typeorm';
+import './origins.ts';
 import { Customer, Product, Profile, User } from './entities.ts';
-import { data, database, images, outbox } from './places.ts';
+import { data, database, images, outbox, page } from './places.ts';
 import './signals.ts';
 
 // every run begins with an empty shop
@@ -26,9 +28,10 @@ const shop = new DataSource({
 attachSignals(shop);
 await shop.initialize();
 const { manager } = shop;
+let registration: Trace | undefined;
 
 await scene('A user registers: a welcome mail, once the registration is committed (postSave, afterCommit)', async () => {
-  await manager.save(manager.create(User, { name: 'Ada', email: 'ada@example.org' }));
+  ({ trace: registration } = await trace(() => manager.save(manager.create(User, { name: 'Ada', email: 'ada@example.org' }))));
   const mail = await readFile(join(outbox, 'ada@example.org.eml'), 'utf8');
   check(`${here(outbox)}/ada@example.org.eml says "${/^Subject: .*$/m.exec(mail)?.[0] ?? '?'}"`, /^To: Ada <ada@example\.org>$/m.test(mail) && mail.includes('Hello Ada'));
 });
@@ -74,6 +77,11 @@ await scene('... and if the profile cannot be created, there is no user and no m
 });
 
 await shop.destroy();
+if (registration !== undefined) {
+  console.log(`\nWhat the first registration did:\n${toText(registration)}`);
+  await writeFile(page, toHtml({ listings: inspect(), trace: registration }, { title: 'examples/shop' }));
+  console.log(`\nThe same, and who listens, as a page: ${here(page)}`);
+}
 console.log(process.exitCode === undefined ? '\nEvery scene came true.' : '\nNot every scene came true.');
 
 async function scene(title: string, play: () => Promise<void>): Promise<void> {

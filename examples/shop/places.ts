@@ -6,3 +6,4 @@ export const data = place('');
 export const database = place('shop.sqlite');
 export const images = place('images');
 export const outbox = place('outbox');
+export const page = place('signals.html');

@@ -23,8 +23,9 @@ export function stackHere(): Stack {
 /** The first line of a stack that is the app's: neither in a package, nor of the runtime, nor of this library. */
 export function originOf({ stack = '' }: Stack): Origin | undefined {
   const places = stack.split('\n').flatMap((line) => placeIn(line) ?? []);
-  const library = libraryOf(places[0]?.file ?? '');
-  return places.find(({ file }) => !/node_modules|^node:|^internal\//.test(file) && !(library !== '' && file.startsWith(library)));
+  // the innermost are this library's: stackHere(), who called it, and connect(); source maps may lead some of them to its sources
+  const library = places.slice(0, 3).map(({ file }) => libraryOf(file)).filter((folder) => folder !== '');
+  return places.find(({ file }) => !/node_modules|^node:|^internal\//.test(file) && !library.some((folder) => file.startsWith(folder)));
 }
 
 function placeIn(line: string): Origin | undefined {
@@ -35,5 +36,5 @@ function placeIn(line: string): Origin | undefined {
 
 /** The folder of this library, by the place of a line in it. */
 function libraryOf(file: string): string {
-  return file.replace(/(core[/\\])?[^/\\]*$/, '');
+  return file.replace(/((core|testing|tracing)[/\\])?[^/\\]*$/, '');
 }

@@ -160,6 +160,12 @@ export class KeyedConnection implements Connection {
   }
 }
 
+/** The settings of a live connection, of this or another copy of the library. */
+export function settingsOf(connection: Connection): Settings {
+  const { settings, registration } = connection as { settings?: Settings; registration?: Registration };
+  return settings ?? registration?.settings ?? PLAIN;
+}
+
 /** How a Connection is printed: what it connects, and not what it is made of. */
 function printed({ signal, receiver, sender, connected }: Connection): string {
   if (!connected) return `Connection (ended) on ${signalName(signal)}`;

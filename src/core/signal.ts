@@ -1,5 +1,6 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
+import { remember } from './named.ts';
 import { isObserved, observers } from './observe.ts';
 import { sendObserved, sendObservedAsync } from './observed.ts';
 import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
@@ -66,6 +67,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     if (typeof name !== 'string') throw new TypeError(`A signal's name must be a string, not ${describe(name)}`);
     this.name = name;
     this.registry = new Registry(this);
+    if (name !== '') remember(this);
   }
 
   /**

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as tocsin from '../../src/index.ts';
 import * as testing from '../../src/testing.ts';
+import * as tracing from '../../src/tracing.ts';
 import { body, examplesIn, run } from '../support/examples.ts';
 import { declares, surroundings } from './surroundings.ts';
 
@@ -61,5 +62,5 @@ test('there are examples, and a comment that lies fails', async () => {
 
 test('everything exported that can be called has an example', () => {
   const documented = examples.filter(({ file }) => file.startsWith('src/')).map(({ code }) => code).join('\n');
-  for (const name of [...Object.keys(tocsin), 'attachSignals', 'signals', 'withSignals', ...Object.keys(testing), 'matchers']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
+  for (const name of [...Object.keys(tocsin), 'attachSignals', 'signals', 'withSignals', ...Object.keys(testing), ...Object.keys(tracing), 'matchers']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
 });

@@ -23,6 +23,8 @@ import * as prismaAdapter from '../../src/prisma.ts';
 import * as sequelizeAdapter from '../../src/sequelize.ts';
 import * as testing from '../../src/testing.ts';
 import { matchers } from '../../src/testing/matchers.ts';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import * as tracing from '../../src/tracing.ts';
 import * as typeormAdapter from '../../src/typeorm.ts';
 import { knexOnSqlite } from '../support/knex-sqlite.ts';
 import { PrismaClient } from '../orm/prisma/sqlite/client/client.ts';
@@ -61,13 +63,14 @@ function importsOf(exported: object, entry: string, code: string): string {
 }
 
 const withTools: Surroundings = {
-  open: async () => within({ ...testing, matchers }),
-  declarations: (code) => `${importsOf(testing, 'tocsin/testing', code)} ${importsOf({ matchers }, 'tocsin/testing/matchers', code)}`,
+  open: async () => within({ ...testing, ...tracing, matchers, subscribe, unsubscribe }),
+  declarations: (code) => `${importsOf({ subscribe, unsubscribe }, 'node:diagnostics_channel', code)} ${importsOf(tracing, 'tocsin/tracing', code)} ${importsOf(testing, 'tocsin/testing', code)} ${importsOf({ matchers }, 'tocsin/testing/matchers', code)}`,
 };
 
 export const surroundings: Readonly<Record<string, Surroundings>> = {
   index: withTools,
   testing: withTools,
+  tracing: withTools,
   typeorm: {
     open: async () => within({ ...typeormAdapter, DataSource, User: class User {}, Profile: class Profile {} }),
     declarations: () => "import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }",

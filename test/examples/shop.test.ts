@@ -34,6 +34,8 @@ describe('examples/shop', () => {
       expect(code).toBe(0);
       expect(output).toContain('Every scene came true.');
       expect(output).not.toContain('✗');
+      expect(output).toMatch(/postSave User .*\n {3}[├└│].*sendWelcomeMail {2}returned a promise after the commit, .*\n.*createProfile .*\n.*postSave|postSave User/);
+      expect(readFileSync(join(folder, 'data/signals.html'), 'utf8')).toContain('signals.ts:');
     }
     const mail = readFileSync(join(folder, 'data/outbox/ada@example.org.eml'), 'utf8');
     expect(mail).toMatch(/^From: The shop <shop@example\.org>$/m);
