@@ -3,6 +3,12 @@ import { report, reportRejection } from './report.ts';
 import type { Registration } from './registration.ts';
 import type { AnySignal } from './types.ts';
 
+/** What is done after a commit, and what hears if it never is. */
+export interface CommitCallback {
+  (): unknown;
+  dropped?: (() => void) | undefined;
+}
+
 /** The part of a model payload that says whether a transaction surrounds the write. */
 interface Committing {
   readonly onCommit: (callback: () => unknown) => void;
@@ -15,13 +21,15 @@ interface Committing {
 export function deferred(registration: Registration, signal: AnySignal, sender: unknown, args: object, following?: Following): boolean {
   let asking = true;
   let outside = false;
-  (args as Committing).onCommit(() => {
+  const callback: CommitCallback = () => {
     if (asking) {
       outside = true;
       return undefined;
     }
     return callAfterCommit(registration, signal, sender, args, following);
-  });
+  };
+  if (following !== undefined) callback.dropped = () => { following.skip(registration.callee()?.receiver, 'dropped by a rollback'); };
+  (args as Committing).onCommit(callback);
   asking = false;
   return !outside;
 }

@@ -13,13 +13,13 @@ export interface SendEvent {
 }
 
 /** Why a receiver in the list of a send is not called by it. */
-export type SkipReason = 'muted' | 'ended' | 'waiting for the commit';
+export type SkipReason = 'muted' | 'ended' | 'waiting for the commit' | 'dropped by a rollback';
 
 /** What follows one send. Whatever it throws is its own affair and never reaches the app. */
 export interface Watch {
-  /** A receiver is called. What is returned hears how it went; `invoke` does the call, and must be called once, here. */
+  /** A receiver is called: `invoke` does that, and must be called once, here. What is returned is what it answers. */
   call?(receiver: AnyFunction, invoke: () => unknown): unknown;
-  /** A receiver is not called. It is undefined if it has been collected. */
+  /** A receiver is not called, or no more. It is undefined if it has been collected. */
   skip?(receiver: AnyFunction | undefined, reason: SkipReason): void;
   /** The send is over, with what it returned or resolved to. */
   returned?(responses: readonly (readonly [AnyFunction, unknown])[]): void;
@@ -80,7 +80,7 @@ export class Following {
   }
 
   call(receiver: AnyFunction, invoke: () => unknown): unknown {
-    return this.watches.reduceRight<() => unknown>((inner, watch) => (watch.call === undefined ? inner : () => watch.call?.(receiver, inner)), invoke)();
+    return this.watches.reduceRight<() => unknown>((inner, watch) => () => callSafely(watch, receiver, inner), invoke)();
   }
 
   returned(responses: readonly (readonly [AnyFunction, unknown])[]): void {
@@ -90,6 +90,35 @@ export class Following {
   threw(error: unknown): void {
     for (const watch of this.watches) safely(() => watch.threw?.(error));
   }
+}
+
+/** Let a watch do the call. If the watch itself fails, the app gets what the receiver returned or threw. */
+function callSafely(watch: Watch, receiver: AnyFunction, invoke: () => unknown): unknown {
+  if (watch.call === undefined) return invoke();
+  let outcome: { readonly value: unknown } | { readonly error: unknown } | undefined;
+  const noted = (): unknown => {
+    try {
+      const value = invoke();
+      outcome = { value };
+      return value;
+    } catch (error) {
+      outcome = { error };
+      throw error;
+    }
+  };
+  try {
+    return watch.call(receiver, noted);
+  } catch {
+    // its own throw, or that of the receiver, which is the app's
+    if (outcome === undefined) return invoke();
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+}
+
+/** Tell the tools of a new connection. */
+export function connected(connection: Connection): void {
+  for (const observer of observers) safely(() => { observer.connected?.(connection); });
 }
 
 function safely<T>(look: () => T): T | undefined {

@@ -1,7 +1,7 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
 import { remember } from './named.ts';
-import { isObserved, observers } from './observe.ts';
+import { connected, isObserved, observers } from './observe.ts';
 import { sendObserved, sendObservedAsync } from './observed.ts';
 import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
 import { Registry } from './registry.ts';
@@ -103,7 +103,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   connect(receiver: AnyFunction, options?: unknown): Connection {
     assertReceiver(receiver);
     const connection = this.registry.connect(receiver, parseConnectOptions(options, this));
-    for (const observer of observers) observer.connected?.(connection);
+    if (observers.length > 0) connected(connection);
     return connection;
   }
 

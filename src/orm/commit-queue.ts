@@ -1,10 +1,14 @@
-import { atOnce } from '../core/after-commit.ts';
+import { atOnce, type CommitCallback } from '../core/after-commit.ts';
 import { report } from '../core/report.ts';
 import type { AnySignal } from '../core/types.ts';
 import { type Frame, inFrame } from './frames.ts';
 
 /** Something to do after a commit. Never rejects: what goes wrong is reported. */
-export type Callback = () => Promise<void>;
+export interface Callback {
+  (): Promise<void>;
+  /** It never will be: a rollback came first. */
+  dropped?: (() => void) | undefined;
+}
 
 /** Do everything in turn, what is added meanwhile included. */
 export async function runAll(callbacks: Callback[]): Promise<void> {
@@ -30,11 +34,11 @@ export class CommitQueue {
   /** Take note of how deep in savepoints the transaction is, for an ORM that knows it: 1 for none. */
   enter(depth: number): void {
     while (this.lists.length < depth) this.lists.push([]);
-    this.lists.length = depth;
+    this.drop(depth);
   }
 
   rollback(): void {
-    this.lists.pop();
+    this.drop(this.lists.length - 1);
   }
 
   /** Commit, or release a savepoint. Returns what is to be done now: everything that waited, if this was the outermost commit. */
@@ -53,7 +57,7 @@ export class CommitQueue {
 
   /** Forget what a connection left behind that was lost in mid-transaction. */
   clear(): void {
-    this.lists.length = 0;
+    this.drop(0);
   }
 
   /** The `onCommit` of a payload that is sent now. `cause` tells on whose behalf a callback is given. */
@@ -65,15 +69,21 @@ export class CommitQueue {
         return;
       }
       const frame = cause();
-      list.push(() =>
+      const waiting: Callback = () =>
         inFrame(frame, async () => {
           try {
             await callback();
           } catch (error) {
             report(error, { signal, sender, receiver: undefined });
           }
-        }),
-      );
+        });
+      waiting.dropped = (callback as CommitCallback).dropped;
+      list.push(waiting);
     };
+  }
+
+  /** Forget all lists but the first so many. */
+  private drop(depth: number): void {
+    for (const list of this.lists.splice(Math.max(0, depth))) for (const { dropped } of list) dropped?.();
   }
 }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { isPromise, nameOf, signalName } from '../core/describe.ts';
+import { isObject, isPromise, nameOf, signalName } from '../core/describe.ts';
 import { observe, type SendEvent, type SendMethod, type Watch } from '../core/observe.ts';
 import type { AnyFunction } from '../core/types.ts';
 import { nameOfSender } from './inspect.ts';
@@ -30,9 +30,10 @@ export interface TracedSend {
 
 /**
  * What became of a receiver in a send: `returned`, `threw`; `running`: had not ended with the trace; `muted` by a test; `ended`:
- * disconnected or collected before its turn; `waiting for the commit`: its transaction has not committed, and perhaps rolled back.
+ * disconnected or collected before its turn; `waiting for the commit`: its transaction was still open when the trace ended; `dropped by a
+ * rollback`: that, or the savepoint, rolled back.
  */
-export type CallState = 'returned' | 'threw' | 'running' | 'muted' | 'ended' | 'waiting for the commit';
+export type CallState = 'returned' | 'threw' | 'running' | 'muted' | 'ended' | 'waiting for the commit' | 'dropped by a rollback';
 
 /** One receiver in a send. */
 export interface TracedCall {
@@ -111,8 +112,8 @@ export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown 
     finish();
     throw error;
   }
-  if (!isPromise(result)) return { result, trace: finish() };
-  return result.then(
+  if (!isThenable(result)) return { result, trace: finish() };
+  return begun(result, context).then(
     (value) => ({ result: value, trace: finish() }),
     (error: unknown) => {
       finish();
@@ -157,6 +158,8 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
         settle('threw', { reason });
         throw reason;
       }
+      // what is awaited anyway is begun here: a query may only begin when it is
+      if (isThenable(response) && !isPromise(response) && method.endsWith('Async')) response = begun(response, { began, sends: call.sends });
       call.response = response === undefined ? 'nothing' : isPromise(response) ? 'promise' : 'value';
       // the promises that send() hands back untouched are their callers' affair, and so are their rejections
       if (!isPromise(response) || method === 'send') settle('returned');
@@ -164,12 +167,28 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
       return response;
     },
     skip(receiver, reason) {
+      const putOff = receiver && waiting.get(receiver);
+      if (putOff !== undefined && reason === 'dropped by a rollback') {
+        putOff.state = reason;
+        return;
+      }
       const call = add(receiver, reason);
       if (reason === 'waiting for the commit' && receiver !== undefined) waiting.set(receiver, call);
     },
     returned: () => { end(); },
     threw: (reason) => { end({ reason }); },
   };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return isObject(value) && 'then' in value && typeof value.then === 'function';
+}
+
+/** Wait for something where it belongs. */
+function begun(thenable: PromiseLike<unknown>, context: Context): Promise<unknown> {
+  return contexts.run(context, () => new Promise((resolve, reject) => {
+    thenable.then(resolve, reject);
+  }));
 }
 
 function messageOf(reason: unknown): string {

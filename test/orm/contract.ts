@@ -5,6 +5,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers, onError } from '../../src/index.ts';
 import * as models from '../../src/models.ts';
+import { trace, type Trace } from '../../src/tracing.ts';
 
 /** The models of the contract: a User has a Profile. */
 export interface UserRow {
@@ -218,6 +219,10 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         await harness.transaction((tx) => harness.insert('User', ada, tx));
         expect(log).toEqual(['lazy']);
         expect(await harness.all('Profile')).toHaveLength(1);
+        // nor does a trace begin it twice
+        const { trace: traced } = await trace(async () => harness.transaction((tx) => harness.insert('User', ada, tx)));
+        expect(traced.sends.map(({ receivers }) => receivers.map(({ sends }) => sends.length))).toEqual([[1]]);
+        expect(await harness.all('Profile')).toHaveLength(2);
       });
 
       test('rolls back with it', async () => {
@@ -314,6 +319,23 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         expect(log).toEqual(['next', 'last']);
         expect(await harness.all('User')).toHaveLength(1);
         expect(handler).toBeDefined();
+      });
+
+      test('a trace tells what became of them', async () => {
+        listen('postSave', () => log.push('called'), User, { afterCommit: true });
+        const states = (traced: Trace): string[] => traced.sends.flatMap(({ receivers }) => receivers.map(({ state, afterCommit }) => `${state} ${afterCommit}`));
+        const { trace: committed } = await trace(() => harness.transaction((tx) => harness.insert('User', ada, tx)));
+        expect(states(committed)).toEqual(['returned true']);
+        const { trace: rolledBack } = await trace(async () =>
+          harness
+            .transaction(async (tx) => {
+              await harness.insert('User', ada, tx);
+              throw new Error('rolled back');
+            })
+            .catch(() => undefined),
+        );
+        expect(states(rolledBack)).toEqual(['dropped by a rollback false']);
+        expect(log).toEqual(['called']);
       });
 
       test('each is awaited before the committing call resolves', async () => {

@@ -121,6 +121,20 @@ describe('record()', () => {
     expect(second.count).toBe(3);
   });
 
+  test('keeps nothing alive once it has ended', async () => {
+    const collected = (() => {
+      const saved = make();
+      const [args, from] = [{ id: 1 }, {}];
+      const recording = record(saved, { sender: from });
+      saved.send(from, args);
+      recording[Symbol.dispose]();
+      return [new WeakRef(saved), new WeakRef(args), new WeakRef(from)];
+    })();
+    await pause(1);
+    (globalThis as unknown as { gc(): void }).gc();
+    expect(collected.map((each) => each.deref())).toEqual([undefined, undefined, undefined]);
+  });
+
   test('refuses what is no signal, and options it does not have', () => {
     expect(() => record({} as never)).toThrow(/record\(\) takes a signal, or an array of signals, not \{/);
     expect(() => record(make(), { sendr: 1 } as never)).toThrow(/Unknown option "sendr" of record\(\); it takes sender/);

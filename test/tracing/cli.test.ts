@@ -31,6 +31,13 @@ const run = (args: string[], options: string[] = []) => {
   return { status, stdout, stderr };
 };
 
+test('TOCSIN_ORIGINS=1 records from the time that tocsin/tracing is loaded', () => {
+  const script = "const { Signal } = require('tocsin'); const { inspect } = require('tocsin/tracing'); const s = new Signal('s'); s.connect(() => 1); console.log(inspect(s).receivers[0].origin?.line)";
+  writeFileSync(join(app, 'origins.cjs'), script);
+  const line = (origins: string) => spawnSync(process.execPath, ['--import', 'tocsin/tracing', 'origins.cjs'], { cwd: app, encoding: 'utf8', env: { ...process.env, TOCSIN_ORIGINS: origins } }).stdout.trim();
+  expect([line('1'), line('')]).toEqual(['1', 'undefined']);
+});
+
 describe('tocsin inspect', () => {
   test.each(['signals.mjs', 'signals.cjs'])('prints who listens: %s', (file) => {
     const { status, stdout } = run(['inspect', file]);

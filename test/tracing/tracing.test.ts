@@ -91,6 +91,15 @@ describe('trace()', () => {
     }
   });
 
+  test('waits for what only begins when it is awaited, such as a query, and follows it', async () => {
+    const [outer, inner] = [make('outer'), make('inner')];
+    const lazily = (work: () => unknown): PromiseLike<unknown> => ({ then: (resolve) => Promise.resolve().then(work).then(resolve) });
+    outer.connect(function query() { return lazily(() => inner.send('x', {})); });
+    inner.connect(function leaf() { return 1; });
+    const { trace: traced } = await trace(() => lazily(() => outer.sendAsync('a', {})) as Promise<unknown>);
+    expect(shape(traced)).toEqual([['outer', ['query returned', ['inner', ['leaf returned']]]]]);
+  });
+
   test('errors: of receivers, of sends, and of what is traced', async () => {
     const bad = make('bad');
     bad.connect(function fails() { throw new RangeError('no'); });
@@ -143,16 +152,24 @@ describe('trace()', () => {
   test('changes nothing; leaves nothing behind; a broken observer does not reach the app', () => {
     const saved = make('saved');
     saved.connect(() => 'a');
+    const broken = (): never => { throw new Error('broken'); };
     const end = observe({
       watch: () => { throw new Error('broken'); },
       mutes: () => { throw new Error('broken'); },
       hears: () => { throw new Error('broken'); },
+      connected: () => { throw new Error('broken'); },
     });
-    expect(saved.send('x', {}).map(([, response]) => response)).toEqual(['a']);
+    const calls = [
+      observe({ watch: () => ({ call: () => { throw new Error('broken before'); }, skip: broken, returned: broken, threw: broken }) }),
+      observe({ watch: () => ({ call: (_receiver, invoke) => { invoke(); throw new Error('broken after'); } }) }),
+    ];
+    saved.connect((sender) => { if (sender === 'bad') throw new Error('its own'); });
+    expect(() => saved.send('bad', {})).toThrow('its own');
+    expect(saved.send('x', {}).map(([, response]) => response)).toEqual(['a', undefined]);
     expect(saved.hasListeners('x')).toBe(true);
-    end();
+    for (const each of [end, ...calls]) each();
     const { result } = trace(() => saved.send('x', {}));
-    expect(result.map(([, response]) => response)).toEqual(['a']);
+    expect(result.map(([, response]) => response)).toEqual(['a', undefined]);
     expect(trace(() => trace(() => saved.send('x', {})).trace).trace.sends).toEqual([]);
   });
 
