@@ -1,6 +1,6 @@
 import { deferred } from './after-commit.ts';
 import { signalName } from './describe.ts';
-import type { Following } from './observe.ts';
+import { followed, followedAsync, type Following, observers } from './observe.ts';
 import { entries, parseFlag, unknownOption } from './options.ts';
 import { NOTHING, type Plan } from './plan.ts';
 import type { Callee, Registration } from './registration.ts';
@@ -18,12 +18,21 @@ interface Plans {
 export const NO_ARGS: object = Object.freeze({});
 
 /** Call everyone in order; the first throw stops the rest. */
-export function send(signal: AnySignal, plan: Plan, sender: unknown, args: object, following?: Following): Responses<unknown> {
-  return plan.plain && following === undefined ? sendPlain(signal, plan, sender, args) : sendMixed(signal, plan, sender, args, following);
+export function send(signal: AnySignal, plan: Plan, sender: unknown, args: object): Responses<unknown> {
+  return plan.plain && observers.length === 0 ? sendPlain(signal, plan, sender, args) : sendOtherwise(signal, plan, sender, args);
+}
+
+/** Apart from the plain path, so that that is small enough to be inlined. */
+function sendOtherwise(signal: AnySignal, plan: Plan, sender: unknown, args: object): Responses<unknown> {
+  return observers.length === 0 ? sendMixed(signal, plan, sender, args, undefined) : observed.send(signal, plan, sender, args);
 }
 
 /** Everyone is called; what they throw becomes their outcome. */
-export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args: object, following?: Following): Outcomes<unknown> {
+export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args: object): Outcomes<unknown> {
+  return observers.length === 0 ? callRobustly(signal, plan, sender, args, undefined) : observed.sendRobust(signal, plan, sender, args);
+}
+
+function callRobustly(signal: AnySignal, plan: Plan, sender: unknown, args: object, following: Following | undefined): Outcomes<unknown> {
   const outcomes: [AnyFunction, PromiseSettledResult<unknown>][] = [];
   for (const registration of plan.registrations) {
     const callee = begin(registration, signal, sender, args, following);
@@ -43,32 +52,41 @@ export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args:
 }
 
 /** As `send`, and wait for what they return. An async function, so that nothing here throws synchronously. */
-export async function sendAsync(
-  signal: AnySignal,
-  plans: Plans,
-  sender: unknown,
-  args: object,
-  options: unknown,
-  following?: Following,
-): Promise<Responses<unknown>> {
+export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Responses<unknown>> {
   const { serial, around } = parseSendOptions(options, 'sendAsync()');
   const plan = plans.planFor(sender);
-  return serial ? sendSerially(signal, plan, sender, args, around, following) : sendConcurrently(signal, plan, sender, args, following);
+  if (observers.length > 0) return observed.sendAsync(signal, plan, sender, args, serial ? around : undefined);
+  return serial ? sendSerially(signal, plan, sender, args, around, undefined) : sendConcurrently(signal, plan, sender, args, undefined);
 }
 
 /** As `sendRobust`, and wait for what they return. */
-export async function sendRobustAsync(
-  signal: AnySignal,
-  plans: Plans,
-  sender: unknown,
-  args: object,
-  options: unknown,
-  following?: Following,
-): Promise<Outcomes<unknown>> {
+export async function sendRobustAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Outcomes<unknown>> {
   const { serial } = parseSendOptions(options, 'sendRobustAsync()');
+  const plan = plans.planFor(sender);
+  return observers.length === 0 ? settleAll(signal, plan, sender, args, serial, undefined) : observed.sendRobustAsync(signal, plan, sender, args, serial);
+}
+
+/** The four with tools looking on. Functions of their own, so that a send that nobody looks at pays for no closure. */
+const observed = {
+  send: (signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] =>
+    followed({ signal, sender, args, method: 'send' }, (following) => sendMixed(signal, plan, sender, args, following)),
+
+  sendRobust: (signal: AnySignal, plan: Plan, sender: unknown, args: object): Outcomes<unknown> =>
+    followed({ signal, sender, args, method: 'sendRobust' }, (following) => callRobustly(signal, plan, sender, args, following)),
+
+  sendAsync: (signal: AnySignal, plan: Plan, sender: unknown, args: object, around: Around | undefined): Promise<readonly Pair[]> =>
+    followedAsync({ signal, sender, args, method: 'sendAsync' }, (following) =>
+      around === undefined ? sendConcurrently(signal, plan, sender, args, following) : sendSerially(signal, plan, sender, args, around, following),
+    ),
+
+  sendRobustAsync: (signal: AnySignal, plan: Plan, sender: unknown, args: object, serial: boolean): Promise<Outcomes<unknown>> =>
+    followedAsync({ signal, sender, args, method: 'sendRobustAsync' }, (following) => settleAll(signal, plan, sender, args, serial, following)),
+};
+
+async function settleAll(signal: AnySignal, plan: Plan, sender: unknown, args: object, serial: boolean, following: Following | undefined): Promise<Outcomes<unknown>> {
   const receivers: AnyFunction[] = [];
   const settling: Promise<PromiseSettledResult<unknown>>[] = [];
-  for (const registration of plans.planFor(sender).registrations) {
+  for (const registration of plan.registrations) {
     const callee = begin(registration, signal, sender, args, following);
     if (callee === undefined) continue;
     const outcome = settle(callee, signal, sender, args, following);

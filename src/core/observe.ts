@@ -54,9 +54,34 @@ export function isObserved(signal: AnySignal, sender: unknown): boolean {
   return observers.some((observer) => safely(() => observer.hears?.(signal, sender)) === true);
 }
 
-/** Begin to follow a send. */
-export function follow(event: SendEvent): Following {
+function follow(event: SendEvent): Following {
   return new Following(event, observers.flatMap((observer) => safely(() => observer.watch?.(event)) ?? []));
+}
+
+/** Do a send with the tools at work looking on. */
+export function followed<T extends readonly (readonly [AnyFunction, unknown])[]>(event: SendEvent, send: (following: Following) => T): T {
+  const following = follow(event);
+  try {
+    const responses = send(following);
+    following.returned(responses);
+    return responses;
+  } catch (error) {
+    following.threw(error);
+    throw error;
+  }
+}
+
+/** The same for a send that waits. */
+export async function followedAsync<T extends readonly (readonly [AnyFunction, unknown])[]>(event: SendEvent, send: (following: Following) => Promise<T>): Promise<T> {
+  const following = follow(event);
+  try {
+    const responses = await send(following);
+    following.returned(responses);
+    return responses;
+  } catch (error) {
+    following.threw(error);
+    throw error;
+  }
 }
 
 /** Everything that follows one send, as one. */

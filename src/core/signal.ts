@@ -2,7 +2,6 @@ import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
 import { remember } from './named.ts';
 import { connected, isObserved, observers } from './observe.ts';
-import { sendObserved, sendObservedAsync } from './observed.ts';
 import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
 import { Registry } from './registry.ts';
 import type {
@@ -166,8 +165,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   send(sender: TSender, ...args: SendArguments<TArgs>): Responses<TResponse>;
   send(sender: TSender, args: object = dispatch.NO_ARGS): Responses<unknown> {
     const plan = this.registry.planFor(sender);
-    if (observers.length > 0) return sendObserved('send', this, plan, sender, args);
-    return plan.registrations.length === 0 ? plan.silence : dispatch.send(this, plan, sender, args);
+    return plan.registrations.length === 0 && observers.length === 0 ? plan.silence : dispatch.send(this, plan, sender, args);
   }
 
   /**
@@ -188,9 +186,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendRobust(sender: TSender, ...args: SendArguments<TArgs>): Outcomes<TResponse>;
   sendRobust(sender: TSender, args: object = dispatch.NO_ARGS): Outcomes<unknown> {
-    const plan = this.registry.planFor(sender);
-    if (observers.length > 0) return sendObserved('sendRobust', this, plan, sender, args) as Outcomes<unknown>;
-    return dispatch.sendRobust(this, plan, sender, args);
+    return dispatch.sendRobust(this, this.registry.planFor(sender), sender, args);
   }
 
   /**
@@ -213,7 +209,6 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Responses<Awaited<TResponse>>>;
   sendAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Responses<unknown>> {
-    if (observers.length > 0) return sendObservedAsync('sendAsync', this, this.registry, sender, args, options);
     return dispatch.sendAsync(this, this.registry, sender, args, options);
   }
 
@@ -232,7 +227,6 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendRobustAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Outcomes<Awaited<TResponse>>>;
   sendRobustAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Outcomes<unknown>> {
-    if (observers.length > 0) return sendObservedAsync('sendRobustAsync', this, this.registry, sender, args, options) as Promise<Outcomes<unknown>>;
     return dispatch.sendRobustAsync(this, this.registry, sender, args, options);
   }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cascade, Collection, EntityManager, EntitySchema, MikroORM } from '@mikro-orm/core';
+import { Cascade, Collection, EntityManager, EntitySchema, MikroORM, type Options } from '@mikro-orm/core';
 import { MikroORM as LibsqlOrm } from '@mikro-orm/libsql';
 import { MikroORM as PostgresOrm } from '@mikro-orm/postgresql';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -92,8 +92,8 @@ function harness(connect: () => Promise<MikroORM>, concurrent: boolean): Harness
 }
 
 /** Each with a `contextName` of its own: without, MikroORM takes the transaction of one ORM for that of another. */
-const libsql = (of: readonly EntitySchema[] = entities): Promise<MikroORM> => LibsqlOrm.init({ entities: [...of], dbName: join(folder, `${String(files)}.db`), contextName: String(files++) }) as Promise<unknown> as Promise<MikroORM>;
-contract('MikroORM 7, SQLite', harness(libsql, false), harness(libsql, false));
+const libsql = (of: readonly EntitySchema[] = entities, options: Partial<Pick<Options, 'debug' | 'logger'>> = {}): Promise<MikroORM> => LibsqlOrm.init({ ...options, entities: [...of], dbName: join(folder, `${String(files)}.db`), contextName: String(files++) }) as Promise<unknown> as Promise<MikroORM>;
+contract('MikroORM 7, SQLite', harness(() => libsql(), false), harness(() => libsql(), false));
 contract('MikroORM 7, PostgreSQL', harness(() => PostgresOrm.init({ entities, clientUrl: postgres.url, pool: { min: 0, max: postgres.connections } }) as Promise<MikroORM>, postgres.connections > 1));
 
 describe('MikroORM', () => {
@@ -259,6 +259,34 @@ describe('MikroORM', () => {
       throw new Error('no');
     }).catch(() => undefined);
     expect(await orm.em.fork().count(Author)).toBe(0);
+  });
+
+  test('adds no queries, with receivers or without', async () => {
+    await open();
+    attached[Symbol.dispose]();
+    await orm.close();
+    const queries: string[] = [];
+    orm = await libsql(library as never, { debug: ['query'], logger: (message) => void queries.push(message) });
+    await orm.schema.refresh();
+    attached = attachSignals(orm);
+    const em = orm.em.fork();
+    const write = async (): Promise<number> => {
+      queries.length = 0;
+      const tag = em.create(Tag, { name: 'a' });
+      await em.persist(tag).flush();
+      tag.name = 'b';
+      await em.flush();
+      await em.nativeUpdate(Tag, { name: 'b' }, { name: 'c' });
+      await em.remove(tag).flush();
+      return queries.length;
+    };
+    const without = await write();
+    expect(without).toBeGreaterThan(3);
+    logAll(Tag);
+    expect(await write()).toBe(without);
+    expect(log.length).toBeGreaterThan(5);
+    attached[Symbol.dispose]();
+    expect(await write()).toBe(without);
   });
 
   test('detaching and attaching again does not send twice', async () => {
