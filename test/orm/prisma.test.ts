@@ -256,6 +256,14 @@ describe('Prisma', () => {
     expect(created).toMatchObject({ name: 'a' });
     expect(count).toBe(1);
     expect(log.sort()).toEqual(['postBulk User insert undefined', 'postBulk User update 1']);
+    const heard: string[] = [];
+    const hear = (warning: Error): void => void heard.push(warning.message);
+    process.on('warning', hear);
+    const loud = raw.$extends(signals()) as unknown as PrismaClient;
+    await loud.$transaction([loud.user.updateMany({ data: { age: 2 } })]);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    process.off('warning', hear);
+    expect(heard).toEqual([expect.stringMatching(/A bulk update of User .*prisma\.test\.ts:\d+/)]);
     log = [];
     await prisma.$executeRaw`update contract_users set age = 3`;
     expect(await prisma.$queryRaw`select age from contract_users`).toEqual([{ age: 3n }].map(() => ({ age: expect.anything() as unknown })));

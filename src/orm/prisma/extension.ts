@@ -107,7 +107,8 @@ class ExtendedClient {
           return new Proxy(promise, {
             get: (pending, method) => {
               const action: unknown = Reflect.get(pending, method, pending);
-              if (method !== 'then' && method !== 'catch' && method !== 'finally') return action;
+              // what begins the query; the last is how a batch does
+              if (!['then', 'catch', 'finally', 'requestTransaction'].includes(String(method))) return action;
               return (...callbacks: unknown[]) => this.sites.run(site, () => Reflect.apply(action as () => unknown, pending, callbacks) as unknown);
             },
           });
