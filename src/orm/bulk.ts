@@ -5,8 +5,8 @@ import { senderName } from './deliver.ts';
 
 type Operation = PostBulkArgs['operation'];
 
-/** Whether receivers wait for signals that a bulk write of `sender` would not send. */
-export function bypassesReceivers(operation: Operation, sender: unknown): boolean {
+/** Whether someone listens to the save signals of `sender`, or for a delete, to its delete signals. */
+export function hasReceivers(operation: Operation, sender: unknown): boolean {
   const missed = operation === 'delete' ? [preDelete, postDelete] : [preSave, postSave];
   return missed.some((signal) => signal.hasListeners(sender));
 }
@@ -29,7 +29,7 @@ export class BulkGuard {
     if (this.policy === 'signal') return;
     const what = `A bulk ${operation} of ${senderName(sender)} sends no save or delete signals for its rows.`;
     if (this.policy === 'throw') throw new Error(`${what} It is refused (bulk: 'throw'). ${alternative}`);
-    if (!bypassesReceivers(operation, sender)) return;
+    if (!hasReceivers(operation, sender)) return;
     const site = knownSite ?? callSite();
     const known = `${site} ${operation} ${senderName(sender)}`;
     if (this.warned.has(known)) return;

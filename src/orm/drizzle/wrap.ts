@@ -2,7 +2,7 @@ import { entityKind, type Table } from 'drizzle-orm';
 import { describe, isObject } from '../../core/describe.ts';
 import { shared } from '../../core/shared.ts';
 import { parseAdapterOptions } from '../adapter-options.ts';
-import { bypassesReceivers, callSite } from '../bulk.ts';
+import { hasReceivers, callSite } from '../bulk.ts';
 import { Scope, WrappedDatabase } from '../scope.ts';
 import { type Database, type Operation, record, Write, writeOf } from './builders.ts';
 import { type DrizzleOptions, perform, type Run, sendBulk } from './writes.ts';
@@ -53,7 +53,7 @@ function wrap<TDatabase extends Database>(database: TDatabase, scope: Scope<Driz
   const begin = (operation: Operation, table: Table, queries?: readonly unknown[]): unknown => {
     const write = new Write(operation, table, queries);
     // later, when the query is awaited, the line that asked for it is in no stack any more
-    const site = options.bulk !== 'signal' && bypassesReceivers(operation, table) ? callSite() : undefined;
+    const site = options.bulk !== 'signal' && hasReceivers(operation, table) ? callSite() : undefined;
     const announce: Run['announce'] = (kind) => { bulk.announce(kind, table, ADVICE, site); };
     announcements.set(write, announce);
     return record(write.begin(database) as object, write, (method, args, builder) => {

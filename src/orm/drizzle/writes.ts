@@ -1,7 +1,8 @@
 import { getTableColumns, is, SQL } from 'drizzle-orm';
 import type { PostBulkArgs } from '../../core/model-types.ts';
-import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { postBulk, preDelete } from '../../models.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
+import { hasReceivers } from '../bulk.ts';
 import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
 import type { Scope } from '../scope.ts';
 import type { Builder, Database, Write } from './builders.ts';
@@ -30,8 +31,7 @@ export interface Run {
 export async function perform(write: Write, run: Run): Promise<unknown> {
   const { operation, table } = write;
   const natively = (): unknown => run.builder[run.method]?.(...run.args);
-  const signals = operation === 'delete' ? [preDelete, postDelete] : [preSave, postSave];
-  const concerns = signals.some((signal) => signal.hasListeners(table));
+  const concerns = hasReceivers(operation, table);
   if (isOfRows(write, run)) return concerns ? run.within((...where) => writeRows(write, run, ...where)) : natively();
 
   const bulk = operation === 'insert' && !write.has('select') ? 'upsert' : operation;

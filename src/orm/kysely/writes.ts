@@ -1,6 +1,7 @@
 import { isObject } from '../../core/describe.ts';
-import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { postBulk, preDelete } from '../../models.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
+import { hasReceivers } from '../bulk.ts';
 import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
 import type { Scope } from '../scope.ts';
 import { build, type Builder, type Database, replay, type Step, type Write, WRITERS } from './builders.ts';
@@ -42,8 +43,7 @@ export async function perform(write: Write, run: Run): Promise<unknown> {
   const { options, bulk } = run.scope.database;
   const natively = (): unknown => run.builder[run.method]?.(...run.args);
   if (sender === undefined) return natively();
-  const signals = operation === 'delete' ? [preDelete, postDelete] : [preSave, postSave];
-  const concerns = signals.some((signal) => signal.hasListeners(sender));
+  const concerns = hasReceivers(operation, sender);
   if (isPlain(write) && (operation === 'insert' || isOfOneRow(write, sender, run))) {
     return concerns ? run.within((...where) => writeRows(write, sender, run, ...where)) : natively();
   }

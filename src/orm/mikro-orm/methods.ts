@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk } from '../../models.ts';
-import { bypassesReceivers } from '../bulk.ts';
+import { hasReceivers } from '../bulk.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { attached, type MikroOrmAdapter } from './adapter.ts';
 
@@ -34,7 +34,7 @@ async function writeBulk(adapter: MikroOrmAdapter, em: EntityManager, name: Meth
   const [target, values = target] = inserts ? args : [args[0], args[2] ?? null];
   const first = (Array.isArray(target) ? target[0] : target) as object;
   const sender = adapter.classOf(inserts && args[1] === undefined ? first.constructor : first);
-  const individually = !inserts && adapter.options.bulk === 'individual' && bypassesReceivers(operation, sender);
+  const individually = !inserts && adapter.options.bulk === 'individual' && hasReceivers(operation, sender);
   if (individually) return writeInstances(em, sender, args);
   adapter.bulk.announce(operation, sender, ADVICE);
   const result = await natively();

@@ -2,7 +2,7 @@ import type { ClientSession, Document, Model, Query } from 'mongoose';
 import { isObject } from '../../core/describe.ts';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk } from '../../models.ts';
-import { bypassesReceivers, callSite } from '../bulk.ts';
+import { hasReceivers, callSite } from '../bulk.ts';
 import type { MongooseAdapter } from './adapter.ts';
 import { sessionIn } from './sessions.ts';
 
@@ -21,7 +21,7 @@ const sites = new WeakMap<object, string>();
 
 /** Remember where a query was made, for a warning: when it runs, the call that made it has long returned. */
 export function madeHere<TQuery extends AnyQuery>(query: TQuery, { active, options: { bulk } }: MongooseAdapter): TQuery {
-  if (active && (bulk === 'warn' || bulk === 'individual') && bypassesReceivers(operationOf(query), query.model)) sites.set(query, callSite());
+  if (active && (bulk === 'warn' || bulk === 'individual') && hasReceivers(operationOf(query), query.model)) sites.set(query, callSite());
   return query;
 }
 
@@ -43,7 +43,7 @@ export function queryHooks(adapter: MongooseAdapter): {
       if (!concerns(this)) return;
       const operation = operationOf(this);
       const sender: unknown = this.model;
-      if (adapter.options.bulk === 'individual' && bypassesReceivers(operation, sender) && canBeIndividual(this)) {
+      if (adapter.options.bulk === 'individual' && hasReceivers(operation, sender) && canBeIndividual(this)) {
         // the way to answer in place of the query
         throw (this.model.base as unknown as { skipMiddlewareFunction(result: unknown): Error }).skipMiddlewareFunction(await individually(this, sessionOfQuery(this)));
       }

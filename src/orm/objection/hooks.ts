@@ -3,7 +3,7 @@ import type { Model, ModelClass, StaticHookArguments } from 'objection';
 import type { ModelSignal, ModelSignalKind, PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
-import { BulkGuard } from '../bulk.ts';
+import { BulkGuard, hasReceivers } from '../bulk.ts';
 import { deliver } from '../deliver.ts';
 import { INSERTED } from '../inserted.ts';
 import { inTurn } from '../lane.ts';
@@ -50,7 +50,7 @@ export class Hooks {
   async beforeUpdate(sender: ModelClass<Model>, args: Arguments): Promise<void> {
     const query = queryOf(args);
     const [patch] = args.inputItems as [Model & Row];
-    const concerns = preSave.hasListeners(sender) || postSave.hasListeners(sender);
+    const concerns = hasReceivers('update', sender);
     const [item] = ownItems(args);
     if (item === undefined && !isOfRows(query)) {
       if (concerns && this.options.bulk === 'individual') await updateEach(args, { ...valuesOf(patch), ...expressionsOf(patch) });
@@ -93,7 +93,7 @@ export class Hooks {
 
   async beforeDelete(sender: unknown, args: Arguments): Promise<void> {
     const query = queryOf(args);
-    const concerns = preDelete.hasListeners(sender) || postDelete.hasListeners(sender);
+    const concerns = hasReceivers('delete', sender);
     const items = ownItems(args);
     if (items.length === 0 && !isOfRows(query) && !(concerns && this.options.bulk === 'individual')) {
       this.beforeBulk('delete', sender, args, undefined);

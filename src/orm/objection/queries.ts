@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
 import type { Model, ModelClass } from 'objection';
-import { bypassesReceivers, callSite } from '../bulk.ts';
+import { hasReceivers, callSite } from '../bulk.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { isTransaction, watch } from './transactions.ts';
 
@@ -33,7 +33,7 @@ export function watchQuery(query: Query, sender: unknown, { atomic, loud }: { re
   if (knex !== undefined) watch(knex);
   const concerns = [preSave, postSave, preDelete, postDelete].some((signal) => signal.hasListeners(sender)) || (atomic && hasAnyListeners());
   if (!concerns) return;
-  const site = loud && (bypassesReceivers('update', sender) || bypassesReceivers('delete', sender)) ? callSite() : undefined;
+  const site = loud && (hasReceivers('update', sender) || hasReceivers('delete', sender)) ? callSite() : undefined;
   const execute = query.execute.bind(query);
   query.execute = () => {
     const run = (): Promise<unknown> => {

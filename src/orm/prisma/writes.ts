@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PostBulkArgs } from '../../core/model-types.ts';
-import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { postBulk, preDelete } from '../../models.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
+import { hasReceivers } from '../bulk.ts';
 import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
 import type { Scope } from '../scope.ts';
 import { type Args, type Client, delegateOf, type Field, fieldsOf, type Operation, returnsRows } from './client.ts';
@@ -58,7 +59,7 @@ export interface Plan {
 export function planOf({ model = '', operation, args, __internalParams: { dataPath = [] } }: Operation, client: Client, { bulk }: PrismaOptions): Plan {
   const method = operation as Method;
   const kind = OPERATIONS[method];
-  const concerns = (kind === 'delete' ? [preDelete, postDelete] : [preSave, postSave]).some((signal) => signal.hasListeners(model));
+  const concerns = hasReceivers(kind, model);
   const many = method.endsWith('Many') || method.endsWith('AndReturn');
   const divisible = !many || (kind === 'delete' ? bulk === 'individual' : returnsRows(client) && (kind === 'insert' ? args.skipDuplicates !== true : bulk === 'individual'));
   const nested = [args.data, args.create, args.update].flatMap((data) => nestedWrites(client, model, data));

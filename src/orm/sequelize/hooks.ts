@@ -1,7 +1,7 @@
 import type { Model, ModelStatic } from 'sequelize';
 import type { Changes, PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { bypassesReceivers } from '../bulk.ts';
+import { hasReceivers } from '../bulk.ts';
 import { INSERTED } from '../inserted.ts';
 import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
 import { callSiteOfBulk } from './methods.ts';
@@ -50,7 +50,7 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
   /** Loud, or told to go instance by instance, with the hooks above. */
   const beforeBulk = (operation: PostBulkArgs['operation'], options: BulkOperation): void => {
     if (options.individualHooks === true) return;
-    if (adapter.options.bulk === 'individual' && bypassesReceivers(operation, options.model)) options.individualHooks = true;
+    if (adapter.options.bulk === 'individual' && hasReceivers(operation, options.model)) options.individualHooks = true;
     else announce(operation, options);
   };
   const afterBulk = (operation: PostBulkArgs['operation'], options: BulkOperation, values: unknown, count?: number): Promise<void> =>

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Model, ModelStatic, Sequelize } from 'sequelize';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { bypassesReceivers, callSite } from '../bulk.ts';
+import { hasReceivers, callSite } from '../bulk.ts';
 import { patch } from '../patch.ts';
 import { attached, modelOf, type Operation, sequelizeOf } from './adapter.ts';
 
@@ -28,7 +28,7 @@ export function interceptMethods(sequelize: Sequelize): () => void {
         return function (this: ModelStatic<Model>, ...args: unknown[]) {
           const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
           const policy = attached.get(sequelizeOf(this))?.options.bulk;
-          const loud = (policy === 'warn' || policy === 'individual') && bypassesReceivers(name === 'destroy' ? 'delete' : 'update', this);
+          const loud = (policy === 'warn' || policy === 'individual') && hasReceivers(name === 'destroy' ? 'delete' : 'update', this);
           return loud ? sites.run(callSite(), run) : run();
         };
       }),

@@ -4,7 +4,7 @@ import { isObject } from '../../core/describe.ts';
 import { attached, dataSourceOf } from './adapter.ts';
 import type { Signal } from '../../core/signal.ts';
 import { m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { bypassesReceivers } from '../bulk.ts';
+import { hasReceivers } from '../bulk.ts';
 import { type Callback, runAll } from '../commit-queue.ts';
 import { ownerOf, patch } from '../patch.ts';
 
@@ -119,7 +119,7 @@ function canBeIndividual({ manager, name, target, criteria: given, values }: Bul
   if (given === undefined || given === null) return false;
   if (isObject(values) && Object.values(values).some((value) => typeof value === 'function')) return false;
   const sender = dataSourceOf(manager).getMetadata(target).target;
-  return bypassesReceivers(name === 'delete' ? 'delete' : 'update', sender);
+  return hasReceivers(name === 'delete' ? 'delete' : 'update', sender);
 }
 
 /** Read the rows and write each as an instance, in one transaction. The result counts them as the bulk write would. */
