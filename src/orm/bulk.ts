@@ -11,6 +11,11 @@ export function hasReceivers(operation: Operation, sender: unknown): boolean {
   return missed.some((signal) => signal.hasListeners(sender));
 }
 
+/** Whether someone listens to the save or delete signals of any sender. */
+export function hasAnyReceivers(): boolean {
+  return [preSave, postSave, preDelete, postDelete].some((signal) => signal.connections.length > 0);
+}
+
 /** Is loud about bulk writes as the policy asks; remembers what it has warned of. */
 export class BulkGuard {
   readonly policy: BulkPolicy;

@@ -1,5 +1,6 @@
-import { describe, isObject, isPromise, nameOf } from '../core/describe.ts';
+import { describe, isPromise, nameOf } from '../core/describe.ts';
 import { around, type Around } from '../core/dispatch.ts';
+import { begun, isThenable } from '../core/thenable.ts';
 import type { AnySignal } from '../core/types.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { currentFrame, type Frame, inFrame } from './frames.ts';
@@ -30,20 +31,16 @@ export async function deliver(signal: AnySignal, sender: unknown, args: object, 
   const depth = (parent?.depth ?? 0) + 1;
   const what = `${signal.name} ${senderName(sender)}`;
   if (depth > DEEPEST) throw endless(parent, what);
-  const scope: Around = (receiver, invoke) => inFrame({ parent, depth, resource, label: `${what} → ${nameOf(receiver)}` }, () => begun(invoke()));
+  const scope: Around = (receiver, invoke) => inFrame({ parent, depth, resource, label: `${what} → ${nameOf(receiver)}` }, () => {
+      // a query that a receiver returns runs in the scope of that receiver, and not of whoever awaits it
+      const response = invoke();
+      return isThenable(response) && !isPromise(response) ? begun(response) : response;
+    });
   // a call that is put off until the commit is so before its receiver has a frame
   const deferred: Frame = { parent, depth, resource, label: `${what} → after commit` };
   const cause = (): Frame | undefined => (currentFrame() === parent ? deferred : currentFrame());
   const payload = { ...args, using, tx, onCommit: queue.onCommit(signal, sender, cause) };
   await signal.sendAsync(sender, payload, { serial: true, [around]: scope });
-}
-
-/** A query that a receiver returns runs when it is awaited: in the scope of that receiver, and not of whoever awaits it. */
-function begun(response: unknown): unknown {
-  if (!isObject(response) || isPromise(response) || !('then' in response) || typeof response.then !== 'function') return response;
-  return new Promise((resolve, reject) => {
-    (response as PromiseLike<unknown>).then(resolve, reject);
-  });
 }
 
 /** A sender's name for people. */

@@ -12,6 +12,7 @@
  * ```
  */
 import { describe, signalName } from '../core/describe.ts';
+import { entries, unknownOption } from '../core/options.ts';
 import { isSignal } from '../core/signal.ts';
 import { type RecordedSend, type Recording, recordings } from './record.ts';
 
@@ -43,7 +44,7 @@ interface MatcherResult {
  * `expect.extend(matchers)` adds `toHaveBeenSent()`. It is asked of a signal that is being recorded (`record()`), or of a recording; its
  * failure names what was sent that comes nearest, and what differs.
  *
- * @throws TypeError if it is asked of anything else; Error if the signal is not being recorded.
+ * @throws TypeError if it is asked of anything else, or an option is unknown; Error if the signal is not being recorded.
  * @example
  * ```ts
  * const saved = new Signal<{ id: number }>('saved')
@@ -57,6 +58,9 @@ interface MatcherResult {
  */
 export const matchers: { toHaveBeenSent(this: MatcherContext, received: unknown, expected?: ExpectedSend): MatcherResult } = {
   toHaveBeenSent(received, expected = {}) {
+    for (const [key] of entries(expected, 'toHaveBeenSent()')) {
+      if (key !== 'sender' && key !== 'times' && key !== 'with') throw unknownOption(key, 'toHaveBeenSent()', ['sender', 'times', 'with']);
+    }
     const { sends, name } = sendsOf(received);
     const { times } = expected;
     const differences = sends.map((send) => differencesOf(send, expected, (one, other) => this.equals(one, other)));

@@ -4,6 +4,7 @@ import { dispose } from '../core/dispose.ts';
 import { observe } from '../core/observe.ts';
 import { entries, parseSender, unknownOption } from '../core/options.ts';
 import { isSignal } from '../core/signal.ts';
+import { begun, isThenable } from '../core/thenable.ts';
 import type { AnyFunction, AnySignal } from '../core/types.ts';
 import { signalsOf } from './signals.ts';
 
@@ -49,6 +50,7 @@ const muted = new AsyncLocalStorage<readonly Rule[]>();
  * the same time. So one request can import in bulk without silencing the others.
  *
  * @returns what `run` returns.
+ * @throws whatever `run` throws; TypeError if there is nothing to mute, or nothing to run.
  * @example
  * ```ts
  * const saved = new Signal('saved')
@@ -60,6 +62,7 @@ const muted = new AsyncLocalStorage<readonly Rule[]>();
  */
 export function muteDuring<T>(what: readonly (AnySignal | Mute)[], run: () => T): T {
   const rules = rulesOf(what, 'muteDuring()');
+  if (typeof run !== 'function') throw new TypeError(`muteDuring() runs a function, not ${describe(run)}`);
   let over = false;
   const own = rules.map((rule): Rule => (...call) => !over && rule(...call));
   const end = observe({ mutes: (...call) => muted.getStore()?.some((rule) => own.includes(rule) && rule(...call)) ?? false });
@@ -67,18 +70,19 @@ export function muteDuring<T>(what: readonly (AnySignal | Mute)[], run: () => T)
     over = true;
     end();
   };
+  const store = [...(muted.getStore() ?? []), ...own];
   let result: T;
   try {
-    result = muted.run([...(muted.getStore() ?? []), ...own], run);
+    result = muted.run(store, run);
   } catch (error) {
     finish();
     throw error;
   }
-  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') {
+  if (!isThenable(result)) {
     finish();
     return result;
   }
-  return Promise.resolve(result).finally(finish) as T;
+  return muted.run(store, begun, result).finally(finish) as T;
 }
 
 function rulesOf(what: readonly unknown[], method: string): Rule[] {

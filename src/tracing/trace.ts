@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { isObject, isPromise, nameOf, signalName } from '../core/describe.ts';
+import { describe, isPromise, nameOf, signalName } from '../core/describe.ts';
 import { observe, type SendEvent, type SendMethod, type Watch } from '../core/observe.ts';
+import { begun, isThenable } from '../core/thenable.ts';
 import type { AnyFunction } from '../core/types.ts';
 import { nameOfSender } from './inspect.ts';
 
@@ -80,7 +81,7 @@ let stop = (): void => undefined;
  * process, such as another request, is not in it, and neither is a trace inside this one: that is its own.
  *
  * @returns the result of `run` with the trace; a promise of both if `run` returns one.
- * @throws whatever `run` throws; `done` gets the trace then.
+ * @throws whatever `run` throws; `done` gets the trace then. TypeError if it is no function.
  * @example
  * ```ts
  * const ordered = new Signal('ordered')
@@ -96,6 +97,7 @@ let stop = (): void => undefined;
 export function trace<T>(run: () => Promise<T>, options?: TraceOptions): Promise<Traced<T>>;
 export function trace<T>(run: () => T, options?: TraceOptions): Traced<T>;
 export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown {
+  if (typeof run !== 'function') throw new TypeError(`trace() runs a function, not ${describe(run)}`);
   const context: Context = { began: performance.now(), sends: [] };
   if (traces++ === 0) stop = observe({ watch: (event) => watch(event, contexts.getStore()) });
   const finish = (): Trace => {
@@ -113,7 +115,7 @@ export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown 
     throw error;
   }
   if (!isThenable(result)) return { result, trace: finish() };
-  return begun(result, context).then(
+  return contexts.run(context, () => begun(result)).then(
     (value) => ({ result: value, trace: finish() }),
     (error: unknown) => {
       finish();
@@ -159,7 +161,7 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
         throw reason;
       }
       // what is awaited anyway is begun here: a query may only begin when it is
-      if (isThenable(response) && !isPromise(response) && method.endsWith('Async')) response = begun(response, { began, sends: call.sends });
+      if (isThenable(response) && !isPromise(response) && method.endsWith('Async')) response = contexts.run({ began, sends: call.sends }, begun, response);
       call.response = response === undefined ? 'nothing' : isPromise(response) ? 'promise' : 'value';
       // the promises that send() hands back untouched are their callers' affair, and so are their rejections
       if (!isPromise(response) || method === 'send') settle('returned');
@@ -178,17 +180,6 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
     returned: () => { end(); },
     threw: (reason) => { end({ reason }); },
   };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return isObject(value) && 'then' in value && typeof value.then === 'function';
-}
-
-/** Wait for something where it belongs. */
-function begun(thenable: PromiseLike<unknown>, context: Context): Promise<unknown> {
-  return contexts.run(context, () => new Promise((resolve, reject) => {
-    thenable.then(resolve, reject);
-  }));
 }
 
 function messageOf(reason: unknown): string {

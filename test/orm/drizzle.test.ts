@@ -267,8 +267,9 @@ describe('Drizzle', () => {
     await db.insert(keyless).select(db.select({ name: people.name }).from(people));
     const some = db.$with('some').as(db.select({ id: people.id }).from(people));
     await db.with(some).update(people).set({ age: 1 }).where(sql`${people.id} in (select id from ${some})`).returning();
+    await db.with(some).insert(people).values({ name: 'with a query' });
     await db.batch([db.update(people).set({ age: 2 }).where(eq(people.id, 1)), db.select().from(people)]);
-    expect(log).toEqual(['upsert 1', 'upsert 0', 'insert 1', 'update 1', 'update undefined']);
+    expect(log).toEqual(['upsert 1', 'upsert 0', 'insert 1', 'update 1', 'insert 1', 'update undefined']);
   });
 
   test('prepared statements are announced when they are prepared', async () => {

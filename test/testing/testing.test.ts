@@ -218,6 +218,15 @@ describe('mute()', () => {
     expect(await late).toBe(1);
   });
 
+  test('muteDuring() mutes what only begins when it is awaited, such as a query', async () => {
+    const saved = make();
+    saved.connect(() => 'heard');
+    const lazily = { then: (resolve: (count: number) => unknown) => resolve(saved.send('x', { id: 1 }).length) } as unknown as Promise<number>;
+    expect(await muteDuring([saved], () => lazily)).toBe(0);
+    expect(saved.send('x', { id: 1 })).toHaveLength(1);
+    expect(() => muteDuring([saved], undefined as never)).toThrow(/muteDuring\(\) runs a function, not undefined/);
+  });
+
   test('refuses to mute nothing, or everything by mistake', () => {
     expect(() => mute()).toThrow(/needs a signal, or a description/);
     expect(() => mute({})).toThrow(/\{\} would mute everything/);
@@ -371,5 +380,9 @@ describe('toHaveBeenSent()', () => {
     recording = record(make());
     expect(() => { expect(saved).toHaveBeenSent(); }).toThrow('saved is not being recorded: call record(saved) before it is sent');
     expect(() => { expect(3).toHaveBeenSent(); }).toThrow('is for a signal or a recording, not 3');
+    using own = record(saved);
+    saved.send('orders', { id: 1 });
+    // a typo must not mean "any send"
+    expect(() => { expect(own).toHaveBeenSent({ sendr: 'people' } as never); }).toThrow('Unknown option "sendr" of toHaveBeenSent(); it takes sender, times, with');
   });
 });

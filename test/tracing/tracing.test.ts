@@ -173,6 +173,10 @@ describe('trace()', () => {
     expect(trace(() => trace(() => saved.send('x', {})).trace).trace.sends).toEqual([]);
   });
 
+  test('refuses what is no function', () => {
+    expect(() => trace(undefined as never)).toThrow(/trace\(\) runs a function, not undefined/);
+  });
+
   test('signals with odd names and senders', () => {
     const odd = make('');
     odd.connect(() => 'anonymous');

@@ -34,7 +34,7 @@ export async function perform(write: Write, run: Run): Promise<unknown> {
   const concerns = hasReceivers(operation, table);
   if (isOfRows(write, run)) return concerns ? run.within((...where) => writeRows(write, run, ...where)) : natively();
 
-  const bulk = operation === 'insert' && !write.has('select') ? 'upsert' : operation;
+  const bulk = write.has('onConflictDoUpdate') || write.has('onConflictDoNothing') ? 'upsert' : operation;
   const divisible = operation !== 'insert' && isPlain(write, run) && keysOf(table).primary.length > 0;
   if (run.options.bulk === 'individual' && divisible && concerns) return run.within((...where) => writeRows(write, run, ...where));
   run.announce(bulk);

@@ -1,8 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
 import type { Model, ModelClass } from 'objection';
-import { hasReceivers, callSite } from '../bulk.ts';
-import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { callSite, hasAnyReceivers, hasReceivers } from '../bulk.ts';
 import { isTransaction, watch } from './transactions.ts';
 
 /** What is used of a query builder. */
@@ -31,9 +30,10 @@ export function callSiteOfQuery(): string | undefined {
 export function watchQuery(query: Query, sender: unknown, { atomic, loud }: { readonly atomic: boolean; readonly loud: boolean }): void {
   const knex = knexOf(query);
   if (knex !== undefined) watch(knex);
-  const concerns = [preSave, postSave, preDelete, postDelete].some((signal) => signal.hasListeners(sender)) || (atomic && hasAnyListeners());
-  if (!concerns) return;
-  const site = loud && (hasReceivers('update', sender) || hasReceivers('delete', sender)) ? callSite() : undefined;
+  const concerns = hasReceivers('update', sender) || hasReceivers('delete', sender);
+  // a graph may hold instances of any model
+  if (!concerns && !(atomic && hasAnyReceivers())) return;
+  const site = loud && concerns ? callSite() : undefined;
   const execute = query.execute.bind(query);
   query.execute = () => {
     const run = (): Promise<unknown> => {
@@ -45,11 +45,6 @@ export function watchQuery(query: Query, sender: unknown, { atomic, loud }: { re
     };
     return site === undefined ? run() : sites.run(site, run);
   };
-}
-
-/** A graph may hold instances of any model. */
-function hasAnyListeners(): boolean {
-  return [preSave, postSave, preDelete, postDelete].some((signal) => signal.connections.length > 0);
 }
 
 /** The knex of a query; undefined for a model that is bound to none yet. */

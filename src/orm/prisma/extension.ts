@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, isObject } from '../../core/describe.ts';
-import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { callSite } from '../bulk.ts';
+import { callSite, hasAnyReceivers } from '../bulk.ts';
 import { Scope, WrappedDatabase } from '../scope.ts';
 import { type Client, delegateOf, modelOf, type Operation, type Params, transactionId } from './client.ts';
 import { isNative, isSilent, operationOf, perform, type Place, planOf, type PrismaOptions } from './writes.ts';
@@ -92,7 +91,7 @@ class ExtendedClient {
 
   private isLoud(): boolean {
     const { bulk } = this.root.scope.database.options;
-    return (bulk === 'warn' || bulk === 'individual') && [preSave, postSave, preDelete, postDelete].some((signal) => signal.connections.length > 0);
+    return (bulk === 'warn' || bulk === 'individual') && hasAnyReceivers();
   }
 
   /** The methods of a model, whose writes know the line that called them: they only begin when they are awaited. */
