@@ -1,6 +1,6 @@
-import type { Following } from './observe.ts';
 import { report, reportRejection } from './report.ts';
 import type { Registration } from './registration.ts';
+import type { Following } from './tools.ts';
 import type { AnySignal } from './types.ts';
 
 /** What is done after a commit, and what hears if it never is. */
@@ -18,7 +18,7 @@ interface Committing {
  * Put the call of an `afterCommit` receiver off until the commit. False outside a transaction, where it is an ordinary receiver: there
  * `onCommit()` runs its callback at once, and that is how the two are told apart, whoever made the payload.
  */
-export function deferred(registration: Registration, signal: AnySignal, sender: unknown, args: object, following?: Following): boolean {
+export function deferred(registration: Registration, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): boolean {
   let asking = true;
   let outside = false;
   const callback: CommitCallback = () => {
@@ -39,7 +39,7 @@ async function callAfterCommit(registration: Registration, signal: AnySignal, se
   const callee = registration.callee();
   if (callee === undefined) return;
   const { receiver, self } = callee;
-  if (registration.settings.once) registration.disconnect();
+  if (registration.settings.once) registration.connection.disconnect();
   try {
     const invoke = (): unknown => Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: atOnce(signal, sender) }, signal]);
     await (following === undefined ? invoke() : following.call(receiver, invoke));

@@ -1,5 +1,4 @@
-import { isObject } from './describe.ts';
-import type { ConnectRequest, Settings } from './options.ts';
+import type { Settings } from './options.ts';
 import { type Hold, type Home, type Keeper, Registration } from './registration.ts';
 import type { AnyFunction } from './types.ts';
 
@@ -10,110 +9,93 @@ export interface Identity {
   readonly owner: object | undefined;
 }
 
-/** What `Bucket.add()` reports to, beside being the keeper of connections. */
-export interface BucketKeeper extends Keeper {
-  changed(bucket: Bucket, settings: Settings): void;
-}
+/** Registrations, or what holds them, by receiver and by uid. */
+class Index<TEntry> {
+  readonly receivers = new Map<unknown, TEntry>();
+  private uids: Map<unknown, TEntry> | undefined = undefined;
 
-/** What an owner has on one sender, by receiver and by uid. */
-interface Holds {
-  receivers: Map<AnyFunction, Hold> | undefined;
-  uids: Map<unknown, Hold> | undefined;
+  /** The part in which a registration with that uid, or none, is found. */
+  by(dispatchUid: unknown): Map<unknown, TEntry> {
+    return dispatchUid === undefined ? this.receivers : (this.uids ??= new Map<unknown, TEntry>());
+  }
+
+  get empty(): boolean {
+    return !this.receivers.size && !this.uids?.size;
+  }
 }
 
 /**
- * The registrations for one sender, or for every sender: a linked list in connect order, and an index by identity. Both add and
- * remove in constant time.
+ * The registrations for one sender, or for every sender, in connect order and found by identity, each in constant time.
  *
  * The bucket of an object sender is reachable only through a WeakMap keyed by that sender, so it may hold the sender and receivers
  * that close over it; everything outside refers into it weakly.
  */
 export class Bucket implements Home {
-  readonly keeper: BucketKeeper;
+  readonly keeper: Keeper;
   readonly sender: unknown;
-  private first: Registration | undefined = undefined;
-  private last: Registration | undefined = undefined;
-  private receivers: Map<AnyFunction, Registration> | undefined = undefined;
-  private uids: Map<unknown, Registration> | undefined = undefined;
+  private readonly index = new Index<Registration>();
   private weak: WeakMap<AnyFunction, Registration> | undefined = undefined;
-  private owned: WeakMap<object, Holds> | undefined = undefined;
+  private owned: WeakMap<object, Index<Hold>> | undefined = undefined;
 
-  constructor(keeper: BucketKeeper, sender: unknown) {
+  constructor(keeper: Keeper, sender: unknown) {
     this.keeper = keeper;
     this.sender = sender;
   }
 
   get empty(): boolean {
-    return this.first === undefined;
+    return this.registrations.size === 0;
+  }
+
+  /** All of them, in connect order: those that are found by their receiver under it, the others under themselves. */
+  get registrations(): Map<unknown, Registration> {
+    return this.index.receivers;
   }
 
   /** The registration of that identity, dead or alive. */
   find({ receiver, dispatchUid, owner }: Identity): Registration | undefined {
+    const index = owner === undefined ? this.index : this.owned?.get(owner);
+    const found = index?.by(dispatchUid).get(dispatchUid === undefined ? receiver : dispatchUid)?.registration;
+    return found === undefined && owner === undefined && dispatchUid === undefined ? this.weak?.get(receiver as AnyFunction) : found;
+  }
+
+  /** Add as the last. The caller has made sure that the identity is free. */
+  add(receiver: AnyFunction, order: number, settings: Settings, owner: object | undefined): Registration {
+    const { dispatchUid, weak } = settings;
+    const registration = new Registration(this, order, settings, weak ? new WeakRef(receiver) : receiver);
     if (owner !== undefined) {
-      const holds = this.owned?.get(owner);
-      return (dispatchUid === undefined ? holds?.receivers?.get(receiver as AnyFunction) : holds?.uids?.get(dispatchUid))?.registration;
-    }
-    if (dispatchUid !== undefined) return this.uids?.get(dispatchUid);
-    return this.receivers?.get(receiver as AnyFunction) ?? this.weak?.get(receiver as AnyFunction);
-  }
-
-  /** Add at the end of the list. The caller has made sure that the identity is free. */
-  add(receiver: AnyFunction, order: number, settings: Settings, owner: ConnectRequest['owner']): Registration {
-    const registration = owner === undefined ? this.addUnowned(receiver, order, settings) : this.addOwned(receiver, order, settings, owner);
-    registration.previous = this.last;
-    if (this.last === undefined) this.first = registration;
-    else this.last.next = registration;
-    this.last = registration;
-    this.keeper.changed(this, settings);
-    return registration;
-  }
-
-  remove(registration: Registration): void {
-    const { previous, next, settings } = registration;
-    if (previous === undefined) this.first = next;
-    else previous.next = next;
-    if (next === undefined) this.last = previous;
-    else next.previous = previous;
-    registration.previous = registration.next = undefined;
-    this.unindex(registration);
-    this.keeper.changed(this, settings);
-  }
-
-  *[Symbol.iterator](): Generator<Registration, void, undefined> {
-    for (let registration = this.first; registration !== undefined; registration = registration.next) yield registration;
-  }
-
-  private addUnowned(receiver: AnyFunction, order: number, settings: Settings): Registration {
-    const registration = new Registration(this, order, settings, settings.weak ? new WeakRef(receiver) : receiver);
-    if (settings.dispatchUid !== undefined) (this.uids ??= new Map()).set(settings.dispatchUid, registration);
-    else if (settings.weak) (this.weak ??= new WeakMap()).set(receiver, registration);
-    else (this.receivers ??= new Map()).set(receiver, registration);
-    return registration;
-  }
-
-  private addOwned(receiver: AnyFunction, order: number, settings: Settings, owner: object): Registration {
-    const owned = (this.owned ??= new WeakMap<object, Holds>());
-    let holds = owned.get(owner);
-    if (holds === undefined) owned.set(owner, (holds = { receivers: undefined, uids: undefined }));
-    const hold: { -readonly [K in keyof Hold]: Hold[K] } = { receiver, owner, registration: undefined as never };
-    hold.registration = new Registration(this, order, settings, new WeakRef<Hold>(hold));
-    if (settings.dispatchUid === undefined) (holds.receivers ??= new Map()).set(receiver, hold);
-    else (holds.uids ??= new Map()).set(settings.dispatchUid, hold);
-    return hold.registration;
-  }
-
-  /** What was collected has already left the weak indexes; only its uid, held strongly, is left to remove. */
-  private unindex({ target, settings: { dispatchUid } }: Registration): void {
-    const held = isObject(target) && typeof target !== 'function' ? target.deref() : target;
-    if (held !== undefined && typeof held !== 'function') {
-      const holds = this.owned?.get(held.owner);
-      if (dispatchUid === undefined) holds?.receivers?.delete(held.receiver);
-      else holds?.uids?.delete(dispatchUid);
-      if (!holds?.receivers?.size && !holds?.uids?.size) this.owned?.delete(held.owner);
+      const hold = { receiver, owner, registration };
+      registration.target = new WeakRef<Hold>(hold);
+      const owned = (this.owned ??= new WeakMap<object, Index<Hold>>());
+      let index = owned.get(owner);
+      if (index === undefined) owned.set(owner, (index = new Index<Hold>()));
+      index.by(dispatchUid).set(dispatchUid === undefined ? receiver : dispatchUid, hold);
     } else if (dispatchUid !== undefined) {
-      this.uids?.delete(dispatchUid);
-    } else if (held !== undefined) {
-      if (!(this.receivers?.delete(held) ?? false)) this.weak?.delete(held);
+      this.index.by(dispatchUid).set(dispatchUid, registration);
+    } else if (weak) {
+      (this.weak ??= new WeakMap()).set(receiver, registration);
+    }
+    this.registrations.set(placeOf(registration), registration);
+    return registration;
+  }
+
+  /** Take out one that has not ended yet. What was collected has already left the weak indexes. */
+  remove(registration: Registration): void {
+    const { target, settings: { dispatchUid, weak } } = registration;
+    this.registrations.delete(placeOf(registration));
+    const held = typeof target === 'function' ? target : target?.deref();
+    if (typeof held === 'object') {
+      const index = this.owned?.get(held.owner);
+      index?.by(dispatchUid).delete(dispatchUid === undefined ? held.receiver : dispatchUid);
+      if (index?.empty) this.owned?.delete(held.owner);
+    } else if (dispatchUid !== undefined) {
+      this.index.by(dispatchUid).delete(dispatchUid);
+    } else if (weak && held !== undefined) {
+      this.weak?.delete(held);
     }
   }
+}
+
+/** The key of a registration among all of its sender. */
+function placeOf(registration: Registration): unknown {
+  return registration.settings.dispatchUid === undefined && typeof registration.target === 'function' ? registration.target : registration;
 }

@@ -1,18 +1,13 @@
 /** A value as it appears in an error message: short, on one line. Never throws, whatever the value does when it is looked at. */
 export function describe(value: unknown): string {
   try {
-    switch (typeof value) {
-      case 'string':
-        return JSON.stringify(shorten(value));
-      case 'function':
-        return `${isClass(value) ? 'class' : 'function'} ${nameOf(value)}`;
-      case 'object':
-        return value === null ? 'null' : describeObject(value);
-      case 'bigint':
-        return `${String(value)}n`;
-      default:
-        return String(value);
-    }
+    if (typeof value === 'string') return JSON.stringify(shorten(value));
+    if (typeof value === 'function') return `${isClass(value) ? 'class' : 'function'} ${nameOf(value)}`;
+    if (Array.isArray(value)) return `an array of ${String(value.length)}`;
+    if (!isObject(value)) return `${String(value)}${typeof value === 'bigint' ? 'n' : ''}`;
+    const { constructor = Object } = value as { constructor?: unknown };
+    const name = nameOf(constructor);
+    return name === 'Object' ? `{ ${shorten(Object.keys(value).join(', '))} }` : `an instance of ${name}`;
   } catch {
     return 'an unreadable value';
   }
@@ -29,8 +24,8 @@ export function nameOf(receiver: unknown): string {
 }
 
 /** A signal's name for people. */
-export function signalName(signal: { readonly name: string }): string {
-  return signal.name === '' ? '(unnamed signal)' : signal.name;
+export function signalName({ name }: { readonly name: string }): string {
+  return name || '(unnamed signal)';
 }
 
 /**
@@ -38,11 +33,7 @@ export function signalName(signal: { readonly name: string }): string {
  * proxies and a class that overrides `toString`.
  */
 export function isClass(value: unknown): boolean {
-  return (
-    typeof value === 'function' &&
-    Object.hasOwn(value, 'prototype') &&
-    Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false
-  );
+  return typeof value === 'function' && Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false;
 }
 
 /** Whether a value has an identity of its own and can therefore be held weakly. */
@@ -53,15 +44,6 @@ export function isObject(value: unknown): value is object {
 /** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. */
 export function isPromise(value: unknown): value is Promise<unknown> {
   return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
-}
-
-function describeObject(value: object): string {
-  if (Array.isArray(value)) return `an array of ${String(value.length)}`;
-  const prototype = Object.getPrototypeOf(value) as { constructor?: unknown } | null;
-  const constructor = prototype === null ? 'Object' : nameOf(prototype.constructor);
-  if (constructor !== 'Object') return `an instance of ${constructor}`;
-  const keys = Object.keys(value);
-  return `{ ${shorten(keys.join(', '))} }`;
 }
 
 function shorten(text: string): string {

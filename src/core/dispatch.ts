@@ -1,239 +1,177 @@
-import { deferred } from './after-commit.ts';
 import { signalName } from './describe.ts';
-import { followed, followedAsync, type Following, observers } from './observe.ts';
-import { entries, parseFlag, unknownOption } from './options.ts';
+import { parseOptions } from './options.ts';
 import { NOTHING, type Plan } from './plan.ts';
 import type { Callee, Registration } from './registration.ts';
 import { reportRejection } from './report.ts';
+import { type Following, type SendMethod, tools } from './tools.ts';
 import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
 
 type Pair = readonly [AnyFunction, unknown];
+type Outcome = PromiseSettledResult<unknown>;
 
-/** Where a send finds out whom to call. */
+/** What a send needs to know of its signal's registry. */
 interface Plans {
+  readonly version: number;
   planFor(sender: unknown): Plan;
+}
+
+/** A signal that can put the call of an `afterCommit` receiver off until the commit. */
+interface Deferring extends AnySignal {
+  /** False outside a transaction, where it is called at once. */
+  defers?(registration: Registration, sender: unknown, args: object, following: Following | undefined): boolean;
+}
+
+/** One send on its way. */
+interface Sending {
+  readonly signal: Deferring;
+  readonly plan: Plan;
+  readonly sender: unknown;
+  readonly args: object;
+  readonly following: Following | undefined;
 }
 
 /** The payload of a send without one. */
 export const NO_ARGS: object = Object.freeze({});
 
-/** Call everyone in order; the first throw stops the rest. */
-export function send(signal: AnySignal, plan: Plan, sender: unknown, args: object): Responses<unknown> {
-  return plan.plain && observers.length === 0 ? sendPlain(signal, plan, sender, args) : sendOtherwise(signal, plan, sender, args);
+/**
+ * Call everyone in order; the first throw stops the rest. Plain receivers are called with nothing in between but the question whether
+ * the registry has changed, and nothing is allocated until one of them answers.
+ */
+export function send(signal: AnySignal, plans: Plans, sender: unknown, args: object): Responses<unknown> {
+  const plan = plans.planFor(sender);
+  const { receivers } = plan;
+  if (receivers === undefined || tools.current !== undefined) return follow(signal, plan, sender, args, 'send', sendMixed);
+  const { version } = plans;
+  for (let index = 0; index < receivers.length; index++) {
+    const receiver = receivers[index] as AnyFunction;
+    const response = receiver(sender, args, signal);
+    if (response !== undefined || plans.version !== version) return sendOn(signal, plan, sender, args, receivers, index, response);
+  }
+  return plan.silence;
 }
 
-/** Apart from the plain path, so that that is small enough to be inlined. */
-function sendOtherwise(signal: AnySignal, plan: Plan, sender: unknown, args: object): Responses<unknown> {
-  return observers.length === 0 ? sendMixed(signal, plan, sender, args, undefined) : observed.send(signal, plan, sender, args);
+/** Go on with a send whose result must be gathered: one has answered, or may have disconnected another. */
+function sendOn(signal: AnySignal, { registrations, silence }: Plan, sender: unknown, args: object, receivers: readonly AnyFunction[], called: number, response: unknown): readonly Pair[] {
+  const responses: Pair[] = silence.slice(0, called);
+  responses.push([receivers[called] as AnyFunction, response]);
+  for (let index = called + 1; index < receivers.length; index++) {
+    const receiver = receivers[index] as AnyFunction;
+    if ((registrations[index] as Registration).connected) responses.push([receiver, receiver(sender, args, signal)]);
+  }
+  return responses;
 }
 
 /** Everyone is called; what they throw becomes their outcome. */
-export function sendRobust(signal: AnySignal, plan: Plan, sender: unknown, args: object): Outcomes<unknown> {
-  return observers.length === 0 ? callRobustly(signal, plan, sender, args, undefined) : observed.sendRobust(signal, plan, sender, args);
-}
-
-function callRobustly(signal: AnySignal, plan: Plan, sender: unknown, args: object, following: Following | undefined): Outcomes<unknown> {
-  const outcomes: [AnyFunction, PromiseSettledResult<unknown>][] = [];
-  for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args, following);
-    if (callee === undefined) continue;
-    const { receiver } = callee;
-    let value: unknown;
-    try {
-      value = call(callee, signal, sender, args, following);
-    } catch (reason) {
-      outcomes.push([receiver, { status: 'rejected', reason }]);
-      continue;
-    }
-    outcomes.push([receiver, { status: 'fulfilled', value }]);
-    reportRejection(value, { signal, sender, receiver });
-  }
-  return outcomes.length === 0 ? NOTHING : outcomes;
-}
-
-/** As `send`, and wait for what they return. An async function, so that nothing here throws synchronously. */
-export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Responses<unknown>> {
-  const { serial, around } = parseSendOptions(options, 'sendAsync()');
-  const plan = plans.planFor(sender);
-  if (observers.length > 0) return observed.sendAsync(signal, plan, sender, args, serial ? around : undefined);
-  return serial ? sendSerially(signal, plan, sender, args, around, undefined) : sendConcurrently(signal, plan, sender, args, undefined);
-}
-
-/** As `sendRobust`, and wait for what they return. */
-export async function sendRobustAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown): Promise<Outcomes<unknown>> {
-  const { serial } = parseSendOptions(options, 'sendRobustAsync()');
-  const plan = plans.planFor(sender);
-  return observers.length === 0 ? settleAll(signal, plan, sender, args, serial, undefined) : observed.sendRobustAsync(signal, plan, sender, args, serial);
-}
-
-/** The four with tools looking on. Functions of their own, so that a send that nobody looks at pays for no closure. */
-const observed = {
-  send: (signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] =>
-    followed({ signal, sender, args, method: 'send' }, (following) => sendMixed(signal, plan, sender, args, following)),
-
-  sendRobust: (signal: AnySignal, plan: Plan, sender: unknown, args: object): Outcomes<unknown> =>
-    followed({ signal, sender, args, method: 'sendRobust' }, (following) => callRobustly(signal, plan, sender, args, following)),
-
-  sendAsync: (signal: AnySignal, plan: Plan, sender: unknown, args: object, around: Around | undefined): Promise<readonly Pair[]> =>
-    followedAsync({ signal, sender, args, method: 'sendAsync' }, (following) =>
-      around === undefined ? sendConcurrently(signal, plan, sender, args, following) : sendSerially(signal, plan, sender, args, around, following),
-    ),
-
-  sendRobustAsync: (signal: AnySignal, plan: Plan, sender: unknown, args: object, serial: boolean): Promise<Outcomes<unknown>> =>
-    followedAsync({ signal, sender, args, method: 'sendRobustAsync' }, (following) => settleAll(signal, plan, sender, args, serial, following)),
-};
-
-async function settleAll(signal: AnySignal, plan: Plan, sender: unknown, args: object, serial: boolean, following: Following | undefined): Promise<Outcomes<unknown>> {
-  const receivers: AnyFunction[] = [];
-  const settling: Promise<PromiseSettledResult<unknown>>[] = [];
-  for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args, following);
-    if (callee === undefined) continue;
-    const outcome = settle(callee, signal, sender, args, following);
-    receivers.push(callee.receiver);
-    settling.push(outcome);
-    if (serial) await outcome;
-  }
-  const outcomes = await Promise.all(settling);
-  return outcomes.length === 0 ? NOTHING : outcomes.map((outcome, index) => [receivers[index] as AnyFunction, outcome]);
+export function sendRobust(signal: AnySignal, plans: Plans, sender: unknown, args: object): Outcomes<unknown> {
+  return follow(signal, plans.planFor(sender), sender, args, 'sendRobust', sendMixedRobustly);
 }
 
 /**
- * The path of plain receivers: one field read tells whether a receiver is still connected and what to call, and
- * nothing is allocated until one of them answers.
+ * As `send` or `sendRobust`, and wait for what they return. All start before this function first waits, unless it is serial. An async
+ * function, so that nothing here throws synchronously.
  */
-function sendPlain(signal: AnySignal, plan: Plan, sender: unknown, args: object): readonly Pair[] {
-  const { registrations, silence } = plan;
-  let responses: Pair[] | undefined;
-  for (let index = 0; index < registrations.length; index++) {
-    const registration = registrations[index] as Registration;
-    const receiver = registration.target as AnyFunction | undefined;
-    if (receiver === undefined) {
-      responses ??= silence.slice(0, index);
-      continue;
+export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown, method: 'sendAsync' | 'sendRobustAsync'): Promise<readonly (readonly [AnyFunction, never])[]> {
+  const { serial, [around]: scope } = parseOptions(options, `${method}()`, CONCURRENT);
+  const robust = method === 'sendRobustAsync';
+  return follow(signal, plans.planFor(sender), sender, args, method, async (sending) => {
+    const receivers: AnyFunction[] = [];
+    const settling: (Outcome | Promise<Outcome>)[] = [];
+    for (const registration of sending.plan.registrations) {
+      const callee = begin(registration, sending);
+      if (callee === undefined) continue;
+      const { receiver } = callee;
+      let outcome: Outcome | Promise<Outcome>;
+      try {
+        outcome = settled(scope(receiver, () => call(callee, sending)));
+        if (serial) outcome = await outcome;
+      } catch (reason) {
+        outcome = { status: 'rejected', reason };
+      }
+      receivers.push(receiver);
+      settling.push(outcome);
+      if (!robust && 'reason' in outcome) break;
     }
-    const response = receiver(sender, args, signal);
-    if (response !== undefined) {
-      responses ??= silence.slice(0, index);
-      responses.push([receiver, response]);
-    } else if (responses !== undefined) {
-      responses.push(silence[index] as Pair);
+    // eslint-disable-next-line @typescript-eslint/await-thenable -- some have settled, in a serial send all of them
+    const outcomes = await Promise.all(settling);
+    const errors = robust ? [] : outcomes.filter(({ status }) => status === 'rejected').map((outcome) => (outcome as PromiseRejectedResult).reason as unknown);
+    if (errors.length > 1) {
+      throw new AggregateError(errors, `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`);
     }
-  }
-  return responses ?? silence;
+    if (errors.length === 1) throw errors[0];
+    return outcomes.length === 0 ? NOTHING : outcomes.map((outcome, index) => [receivers[index], robust ? outcome : (outcome as PromiseFulfilledResult<unknown>).value] as never);
+  });
 }
 
-function sendMixed(signal: AnySignal, plan: Plan, sender: unknown, args: object, following: Following | undefined): readonly Pair[] {
-  const responses: Pair[] = [];
-  for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args, following);
-    if (callee !== undefined) responses.push([callee.receiver, call(callee, signal, sender, args, following)]);
-  }
-  return responses.length === 0 ? NOTHING : responses;
-}
-
-/** All start before this function first waits. A throw stops the starting, and still everything started is waited for. */
-async function sendConcurrently(signal: AnySignal, plan: Plan, sender: unknown, args: object, following: Following | undefined): Promise<readonly Pair[]> {
-  const receivers: AnyFunction[] = [];
-  const started: Promise<PromiseSettledResult<unknown>>[] = [];
-  for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args, following);
-    if (callee === undefined) continue;
-    receivers.push(callee.receiver);
-    try {
-      started.push(settled(call(callee, signal, sender, args, following)));
-    } catch (reason) {
-      started.push(Promise.resolve({ status: 'rejected', reason }));
-      break;
-    }
-  }
-  const responses: Pair[] = [];
-  const errors: unknown[] = [];
-  for (const [index, outcome] of (await Promise.all(started)).entries()) {
-    if (outcome.status === 'fulfilled') responses.push([receivers[index] as AnyFunction, outcome.value]);
-    else errors.push(outcome.reason);
-  }
-  if (errors.length > 1) {
-    throw new AggregateError(errors, `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`);
-  }
-  if (errors.length === 1) throw errors[0];
-  return responses.length === 0 ? NOTHING : responses;
-}
-
-async function sendSerially(
-  signal: AnySignal,
-  plan: Plan,
-  sender: unknown,
-  args: object,
-  around: Around,
-  following: Following | undefined,
-): Promise<readonly Pair[]> {
-  const responses: Pair[] = [];
-  for (const registration of plan.registrations) {
-    const callee = begin(registration, signal, sender, args, following);
-    if (callee === undefined) continue;
-    const { receiver } = callee;
-    responses.push([receiver, await around(receiver, () => call(callee, signal, sender, args, following))]);
-  }
-  return responses.length === 0 ? NOTHING : responses;
-}
-
-/** What to call now, if the receiver is still connected and its call is not put off until a commit. Ends a `once` connection. */
-function begin(registration: Registration, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): Callee | undefined {
-  const callee = registration.callee();
-  if (callee === undefined) {
-    following?.skip(undefined, 'ended');
-    return undefined;
-  }
-  const { afterCommit, once } = registration.settings;
-  if (following?.isMuted(callee.receiver) === true) {
-    following.skip(callee.receiver, 'muted');
-    return undefined;
-  }
-  if (afterCommit && deferred(registration, signal, sender, args, following)) {
-    following?.skip(callee.receiver, 'waiting for the commit');
-    return undefined;
-  }
-  if (once) registration.disconnect();
-  return callee;
-}
-
-function call({ receiver, self }: Callee, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): unknown {
-  if (following === undefined) return Reflect.apply(receiver, self, [sender, args, signal]);
-  return following.call(receiver, () => Reflect.apply(receiver, self, [sender, args, signal]) as unknown);
-}
-
-function settle(callee: Callee, signal: AnySignal, sender: unknown, args: object, following: Following | undefined): Promise<PromiseSettledResult<unknown>> {
-  try {
-    return settled(call(callee, signal, sender, args, following));
-  } catch (reason) {
-    return Promise.resolve({ status: 'rejected', reason });
-  }
-}
-
-async function settled(response: unknown): Promise<PromiseSettledResult<unknown>> {
-  try {
-    return { status: 'fulfilled', value: await response };
-  } catch (reason) {
-    return { status: 'rejected', reason };
-  }
-}
-
-/** Runs each receiver of a serial send; adapters put it into the scope of its transaction. */
+/** Runs each receiver of an async send; adapters put it into the scope of its transaction. */
 export type Around = (receiver: AnyFunction, invoke: () => unknown) => unknown;
 
 /** The internal option behind `Around`, registered so that an adapter of one copy of the library can send on a signal of another. */
 export const around: unique symbol = Symbol.for('tocsin/1.around') as never;
 
-const CONCURRENT = { serial: false, around: (_receiver: AnyFunction, invoke: () => unknown): unknown => invoke() };
+const CONCURRENT = { serial: false, [around]: (_receiver: AnyFunction, invoke: () => unknown): unknown => invoke() };
 
-function parseSendOptions(options: unknown, method: string): { readonly serial: boolean; readonly around: Around } {
-  if (options === undefined) return CONCURRENT;
-  const parsed = { ...CONCURRENT };
-  for (const [key, value] of entries(options, method)) {
-    if (key === 'serial') parsed.serial = parseFlag('serial', value);
-    else if (key === around) parsed.around = value as Around;
-    else throw unknownOption(key, method, ['serial']);
+/** Do a send, with the tools at work looking on. */
+function follow<T>(signal: AnySignal, plan: Plan, sender: unknown, args: object, method: SendMethod, run: (sending: Sending) => T): T {
+  if (tools.current === undefined) return run({ signal, plan, sender, args, following: undefined });
+  return tools.current.follow({ signal, sender, args, method }, (following) => run({ signal, plan, sender, args, following }));
+}
+
+function sendMixed(sending: Sending): readonly Pair[] {
+  const responses: Pair[] = [];
+  for (const registration of sending.plan.registrations) {
+    const callee = begin(registration, sending);
+    if (callee !== undefined) responses.push([callee.receiver, call(callee, sending)]);
   }
-  return parsed;
+  return responses.length === 0 ? NOTHING : responses;
+}
+
+function sendMixedRobustly(sending: Sending): Outcomes<unknown> {
+  const outcomes: (readonly [AnyFunction, Outcome])[] = [];
+  for (const registration of sending.plan.registrations) {
+    const callee = begin(registration, sending);
+    if (callee === undefined) continue;
+    const { receiver } = callee;
+    let outcome: Outcome;
+    try {
+      outcome = { status: 'fulfilled', value: call(callee, sending) };
+    } catch (reason) {
+      outcome = { status: 'rejected', reason };
+    }
+    outcomes.push([receiver, outcome]);
+    if ('value' in outcome) reportRejection(outcome.value, { signal: sending.signal, sender: sending.sender, receiver });
+  }
+  return outcomes.length === 0 ? NOTHING : outcomes;
+}
+
+/** What to call now, if the receiver is still connected and its call is not put off until a commit. Ends a `once` connection. */
+function begin(registration: Registration, { signal, sender, args, following }: Sending): Callee | undefined {
+  const callee = registration.callee();
+  const { afterCommit, once } = registration.settings;
+  const skipped =
+    callee === undefined
+      ? 'ended'
+      : following?.isMuted(callee.receiver)
+        ? 'muted'
+        : afterCommit && signal.defers?.(registration, sender, args, following)
+          ? 'waiting for the commit'
+          : undefined;
+  if (skipped !== undefined) {
+    following?.skip(callee?.receiver, skipped);
+    return undefined;
+  }
+  if (once) registration.connection.disconnect();
+  return callee;
+}
+
+function call({ receiver, self }: Callee, { signal, sender, args, following }: Sending): unknown {
+  const invoke = (): unknown => Reflect.apply(receiver, self, [sender, args, signal]);
+  return following === undefined ? invoke() : following.call(receiver, invoke);
+}
+
+async function settled(response: unknown): Promise<Outcome> {
+  try {
+    return { status: 'fulfilled', value: await response };
+  } catch (reason) {
+    return { status: 'rejected', reason };
+  }
 }

@@ -1,7 +1,7 @@
 import { describe } from './describe.ts';
 import { asyncDispose } from './dispose.ts';
 import type { ArgsOf, SenderOf } from './decorator-types.ts';
-import { entries, parseAbortSignal, parseSender, unknownOption } from './options.ts';
+import { parseOptions, RULES } from './options.ts';
 import { isSignal } from './signal.ts';
 import type { AbortSignalLike, AnySignal, Connection } from './types.ts';
 
@@ -54,7 +54,7 @@ export function once<TSignal extends AnySignal>(
 ): Promise<EventOf<TSignal, SenderOf<TSignal>>>;
 export function once(signal: unknown, options?: unknown): Promise<[unknown, unknown]> {
   return new Promise((resolve, reject) => {
-    const { sender, abortSignal } = parse(signal, options, 'once()');
+    const { sender = null, signal: abortSignal } = parse(signal, options, 'once()');
     if (abortSignal?.aborted === true) throw abortError(abortSignal);
     const connection = (signal as AnySignal).connect(
       (from: unknown, args: unknown) => {
@@ -104,7 +104,7 @@ export function on<TSignal extends AnySignal>(
 ): SignalIterator<EventOf<TSignal, SenderOf<TSignal>>>;
 export function on(signal: unknown, options?: unknown): unknown {
   const parsed = parse(signal, options, 'on()');
-  if (parsed.abortSignal?.aborted === true) throw abortError(parsed.abortSignal);
+  if (parsed.signal?.aborted === true) throw abortError(parsed.signal);
   return new BufferedIterator(signal as AnySignal, parsed);
 }
 
@@ -159,7 +159,7 @@ class BufferedIterator implements SignalIterator<Event> {
   private readonly buffer: Buffer;
   private readonly connection: Connection;
 
-  constructor(signal: AnySignal, { sender, abortSignal, highWaterMark }: ParsedOptions) {
+  constructor(signal: AnySignal, { sender = null, signal: abortSignal, highWaterMark }: typeof ON) {
     const { buffer, receive } = makeBuffer(highWaterMark);
     this.buffer = buffer;
     const connection = signal.connect(receive, { sender, owner: this });
@@ -239,30 +239,16 @@ const collectedBuffers = new FinalizationRegistry<() => void>((stop) => {
   stop();
 });
 
-interface ParsedOptions {
-  readonly sender: unknown;
-  readonly abortSignal: AbortSignalLike | undefined;
-  readonly highWaterMark: number;
-}
+const ONCE = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined };
+const ON = { ...ONCE, highWaterMark: Infinity };
+const ON_RULES = {
+  ...RULES,
+  highWaterMark: [(value: unknown) => value === undefined || value === Infinity || (Number.isInteger(value) && (value as number) > 0), 'must be a positive integer, not %'],
+} as const;
 
-function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): ParsedOptions {
+function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): typeof ON {
   if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);
-  let sender: unknown = null;
-  let abortSignal: AbortSignalLike | undefined;
-  let highWaterMark = Infinity;
-  for (const [key, value] of options === undefined ? [] : entries(options, method)) {
-    if (key === 'sender') sender = parseSender(value) ?? null;
-    else if (key === 'signal') abortSignal = parseAbortSignal(value);
-    else if (key === 'highWaterMark' && method === 'on()') highWaterMark = parseHighWaterMark(value);
-    else throw unknownOption(key, method, method === 'on()' ? ['sender', 'signal', 'highWaterMark'] : ['sender', 'signal']);
-  }
-  return { sender, abortSignal, highWaterMark };
-}
-
-function parseHighWaterMark(value: unknown): number {
-  if (value === undefined) return Infinity;
-  if (value === Infinity || (Number.isInteger(value) && (value as number) > 0)) return value as number;
-  throw new TypeError(`highWaterMark must be a positive integer, not ${describe(value)}`);
+  return { ...ON, ...parseOptions(options, method, method === 'on()' ? ON : ONCE, ON_RULES) };
 }
 
 /** What `node:events` rejects with, too. */

@@ -1,42 +1,55 @@
 import { describe, isObject } from './describe.ts';
-import type { Tie } from './registration.ts';
+import { IterableWeakSet } from './iterable-weak-set.ts';
+import type { Group, Handle } from './registration.ts';
 import { shared } from './shared.ts';
-import type { AbortSignalLike, Connection } from './types.ts';
+import { type Sweepable, sweepAfterCollection } from './sweep.ts';
+import type { AbortSignalLike } from './types.ts';
 
 /**
  * The connections that end together, with an owner or an AbortSignal. The group outlives signals that nobody holds any more, so it
- * must not keep one alive: it reaches its connections weakly and drops those that went with their signal.
+ * must not keep one alive.
  */
-class ConnectionGroup {
-  private readonly members = new Set<WeakRef<Connection>>();
-  private readonly whenEmpty: () => void;
+class ConnectionGroup implements Group, Sweepable {
+  waits = false;
+  private readonly connections = new IterableWeakSet<Handle>();
+  /** Called once: whoever connects then makes a new group. */
+  private whenEmpty: (() => void) | undefined;
 
-  constructor(whenEmpty: () => void) {
+  constructor(whenEmpty?: () => void) {
     this.whenEmpty = whenEmpty;
   }
 
-  add(connection: Connection): Tie {
-    const member = new WeakRef(connection);
-    this.members.add(member);
-    const leave = (): void => {
-      if (this.members.delete(member) && this.members.size === 0) this.whenEmpty();
-    };
-    // Not taken back when the connection ends, which would cost more than a second leave() does: nothing happens then.
-    collected.register(connection, leave);
-    return { leave };
+  add(connection: Handle): void {
+    this.connections.add((connection.reference ??= new WeakRef(connection)));
+    (connection.groups ??= []).push(this);
+  }
+
+  delete({ reference }: Handle): void {
+    this.connections.delete(reference);
+    this.endIfEmpty();
   }
 
   /** End them all; true if one was still connected. */
   disconnect(): boolean {
     let ended = false;
-    for (const member of [...this.members]) ended = (member.deref()?.disconnect() ?? false) || ended;
+    for (const connection of this.connections.members) ended = connection.disconnect() || ended;
     return ended;
   }
-}
 
-const collected = new FinalizationRegistry<() => void>((leave) => {
-  leave();
-});
+  sweep(): boolean {
+    this.connections.sweep();
+    return !this.endIfEmpty();
+  }
+
+  private endIfEmpty(): boolean {
+    const { empty } = this.connections;
+    if (empty) {
+      this.whenEmpty?.();
+      this.whenEmpty = undefined;
+    }
+    return empty;
+  }
+}
 
 const owners: WeakMap<object, ConnectionGroup> = shared('owners', () => new WeakMap());
 const abortSignals: WeakMap<object, ConnectionGroup> = shared('abortSignals', () => new WeakMap());
@@ -66,18 +79,15 @@ export function disconnectReceivers(owner: object): boolean {
 }
 
 /** Let `disconnectReceivers(owner)` find the connection. */
-export function tieToOwner(connection: Connection, owner: object): Tie {
+export function tieToOwner(connection: Handle, owner: object): void {
   let group = owners.get(owner);
-  if (group === undefined) {
-    // nothing to do for an emptied group: it goes with its owner
-    group = new ConnectionGroup(() => undefined);
-    owners.set(owner, group);
-  }
-  return group.add(connection);
+  // nothing to do for an emptied group: it goes with its owner
+  if (group === undefined) owners.set(owner, (group = new ConnectionGroup()));
+  group.add(connection);
 }
 
 /** End the connection when the AbortSignal aborts: one listener for all its connections, gone with the last of them. */
-export function tieToAbortSignal(connection: Connection, abortSignal: AbortSignalLike): Tie {
+export function tieToAbortSignal(connection: Handle, abortSignal: AbortSignalLike): void {
   let group = abortSignals.get(abortSignal);
   if (group === undefined) {
     const abort = (): void => {
@@ -92,5 +102,7 @@ export function tieToAbortSignal(connection: Connection, abortSignal: AbortSigna
     abortSignal.addEventListener('abort', abort, { once: true });
     abortSignals.set(abortSignal, group);
   }
-  return group.add(connection);
+  group.add(connection);
+  // for signals that are collected: their connections end without a word
+  sweepAfterCollection(group);
 }

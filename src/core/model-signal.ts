@@ -1,6 +1,8 @@
-import { atOnce } from './after-commit.ts';
+import { atOnce, deferred } from './after-commit.ts';
 import { describe, isObject } from './describe.ts';
+import type { Registration } from './registration.ts';
 import { Signal } from './signal.ts';
+import type { Following } from './tools.ts';
 import type { AnyFunction, Outcomes, Responses, SendAsyncOptions } from './types.ts';
 
 /** What a kind of model signal does beyond a plain signal. */
@@ -51,6 +53,11 @@ export class ModelSignalDispatcher extends Signal<object> {
 
   override async sendRobustAsync(sender: unknown, args: object, options?: SendAsyncOptions): Promise<Outcomes<unknown>> {
     return super.sendRobustAsync(sender, this.complete(sender, args), options);
+  }
+
+  /** @internal Whether the call of an `afterCommit` receiver is put off until the commit; outside a transaction it is not. */
+  defers(registration: Registration, sender: unknown, args: object, following: Following | undefined): boolean {
+    return deferred(registration, this, sender, args, following);
   }
 
   private complete(sender: unknown, args: object): object {

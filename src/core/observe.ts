@@ -1,19 +1,8 @@
 import { shared } from './shared.ts';
+import { type Following, type SendEvent, type SkipReason, type Tools, tools } from './tools.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
 
-/** The four ways to send. */
-export type SendMethod = 'send' | 'sendRobust' | 'sendAsync' | 'sendRobustAsync';
-
-/** A send, as it begins. */
-export interface SendEvent {
-  readonly signal: AnySignal;
-  readonly sender: unknown;
-  readonly args: object;
-  readonly method: SendMethod;
-}
-
-/** Why a receiver in the list of a send is not called by it. */
-export type SkipReason = 'muted' | 'ended' | 'waiting for the commit' | 'dropped by a rollback';
+export type { SendEvent, SendMethod, SkipReason } from './tools.ts';
 
 /** What follows one send. Whatever it throws is its own affair and never reaches the app. */
 export interface Watch {
@@ -37,64 +26,55 @@ export interface Observer {
   connected?(connection: Connection): void;
 }
 
-/** The tools at work. Empty in production: that is all that a send looks at. */
-export const observers: Observer[] = shared('observers', () => []);
+/** The tools at work. */
+const observers: Observer[] = shared('observers', () => []);
 
 /** Take an observer to work; returns what ends that. */
 export function observe(observer: Observer): () => void {
   observers.push(observer);
+  tools.current ??= all;
   return () => {
     const index = observers.indexOf(observer);
     if (index >= 0) observers.splice(index, 1);
+    if (observers.length === 0) tools.current = undefined;
   };
 }
 
-/** Whether a tool wants a signal to be sent though no receiver hears it. */
-export function isObserved(signal: AnySignal, sender: unknown): boolean {
-  return observers.some((observer) => safely(() => observer.hears?.(signal, sender)) === true);
-}
+/** All of them as one. */
+const all: Tools = {
+  follow(event, send) {
+    const following = new Watches(event);
+    const succeed = <T>(responses: T): T => {
+      following.returned(responses as never);
+      return responses;
+    };
+    const fail = (error: unknown): never => {
+      following.threw(error);
+      throw error;
+    };
+    try {
+      const responses = send(following);
+      return responses instanceof Promise ? (responses.then(succeed, fail) as typeof responses) : succeed(responses);
+    } catch (error) {
+      return fail(error);
+    }
+  },
+  hears: (signal, sender) => observers.some((observer) => safely(() => observer.hears?.(signal, sender)) === true),
+  connected(connection) {
+    for (const observer of observers) safely(() => { observer.connected?.(connection); });
+  },
+};
 
-function follow(event: SendEvent): Following {
-  return new Following(event, observers.flatMap((observer) => safely(() => observer.watch?.(event)) ?? []));
-}
-
-/** Do a send with the tools at work looking on. */
-export function followed<T extends readonly (readonly [AnyFunction, unknown])[]>(event: SendEvent, send: (following: Following) => T): T {
-  const following = follow(event);
-  try {
-    const responses = send(following);
-    following.returned(responses);
-    return responses;
-  } catch (error) {
-    following.threw(error);
-    throw error;
-  }
-}
-
-/** The same for a send that waits. */
-export async function followedAsync<T extends readonly (readonly [AnyFunction, unknown])[]>(event: SendEvent, send: (following: Following) => Promise<T>): Promise<T> {
-  const following = follow(event);
-  try {
-    const responses = await send(following);
-    following.returned(responses);
-    return responses;
-  } catch (error) {
-    following.threw(error);
-    throw error;
-  }
-}
-
-/** Everything that follows one send, as one. */
-export class Following {
+/** Everything that follows one send. */
+class Watches implements Following {
   private readonly event: SendEvent;
   private readonly watches: readonly Watch[];
 
-  constructor(event: SendEvent, watches: readonly Watch[]) {
+  constructor(event: SendEvent) {
     this.event = event;
-    this.watches = watches;
+    this.watches = observers.flatMap((observer) => safely(() => observer.watch?.(event)) ?? []);
   }
 
-  /** Whether a receiver is not to be called. */
   isMuted(receiver: AnyFunction): boolean {
     const { signal, sender } = this.event;
     return observers.some((observer) => safely(() => observer.mutes?.(signal, sender, receiver)) === true);
@@ -139,11 +119,6 @@ function callSafely(watch: Watch, receiver: AnyFunction, invoke: () => unknown):
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
   }
-}
-
-/** Tell the tools of a new connection. */
-export function connected(connection: Connection): void {
-  for (const observer of observers) safely(() => { observer.connected?.(connection); });
 }
 
 function safely<T>(look: () => T): T | undefined {

@@ -17,13 +17,13 @@ export interface Settings {
   readonly priority: number;
   /** `undefined`: none. */
   readonly dispatchUid: unknown;
-  readonly abortSignal: AbortSignalLike | undefined;
-  readonly thisArgument: unknown;
+  readonly signal: AbortSignalLike | undefined;
+  readonly [thisArgument]: unknown;
 }
 
 /** What one call of `connect()` asks for. */
 export interface ConnectRequest {
-  /** `undefined`: every sender. */
+  /** `undefined` or `null`: every sender. */
   readonly sender: unknown;
   readonly owner: object | undefined;
   readonly replace: boolean;
@@ -38,200 +38,137 @@ export interface DisconnectRequest {
   readonly owner: object | undefined;
 }
 
-export const PLAIN: Settings = Object.freeze({
-  weak: false,
-  owned: false,
-  once: false,
+const CONNECT = {
+  sender: undefined as unknown,
   subclasses: false,
-  afterCommit: false,
+  weak: false,
+  owner: undefined as object | undefined,
+  dispatchUid: undefined as unknown,
+  replace: false,
+  once: false,
+  signal: undefined as AbortSignalLike | undefined,
   priority: 0,
-  dispatchUid: undefined,
-  abortSignal: undefined,
-  thisArgument: undefined,
-});
+  afterCommit: false,
+  [thisArgument]: undefined as unknown,
+};
+const DISCONNECT = { sender: undefined as unknown, owner: undefined as object | undefined };
 
-const PLAIN_REQUEST: ConnectRequest = Object.freeze({ sender: undefined, owner: undefined, replace: false, settings: PLAIN });
+const DISCONNECT_BY_UID = { ...DISCONNECT, dispatchUid: undefined as unknown };
 
-const LOST_SENDER =
-  'sender is undefined, which would mean "every sender". The usual cause is a circle of imports: the class is not defined yet when ' +
-  'this line runs. Import its module first, or leave the key out (or pass null) to hear every sender.';
+export const PLAIN: Settings = { ...CONNECT, owned: false };
+const PLAIN_REQUEST: ConnectRequest = { ...CONNECT, settings: PLAIN };
 
-/** The options of `connect()`, checked and complete. Throws a `TypeError` that quotes what is wrong and names the fix. */
+/** What an option may be, and what to say of anything else. */
+type Rule = readonly [isValid: (value: unknown) => boolean, problem: string];
+export const FLAG: Rule = [(value) => value === undefined || typeof value === 'boolean', 'must be true or false, not %'];
+
+type Rules = Readonly<Record<string | symbol, Rule>>;
+const ANYTHING: Rule = [() => true, ''];
+
+/** Those of each option that has one. `undefined` stands for the default where that is harmless. */
+export const RULES = {
+  sender: [
+    isDefined,
+    'is undefined, which would mean "every sender". The usual cause is a circle of imports: the class is not defined yet. Import its module first, or leave sender out (or pass null) to hear every sender.',
+  ],
+  owner: [isObject, "must be an object, not %: its lifetime decides the connection's"],
+  dispatchUid: [isDefined, 'is undefined, which names nothing. Give any other value, or leave it out.'],
+  signal: [(value) => value === undefined || isAbortSignal(value), 'must be an AbortSignal, not %. Pass controller.signal.'],
+  priority: [(value) => value === undefined || Number.isFinite(value), 'must be a finite number, not %'],
+  subclasses: FLAG,
+  weak: FLAG,
+  replace: FLAG,
+  once: FLAG,
+  afterCommit: FLAG,
+  serial: FLAG,
+} satisfies Rules;
+
+/**
+ * The options of one method, checked and complete. Throws a `TypeError` that quotes what is wrong and names the fix; an option that does
+ * not exist is wrong, for a typo such as `sendr` must not mean "every sender".
+ */
+export function parseOptions<T extends object>(options: unknown = {}, method: string, defaults: T, rules: Rules = RULES): T {
+  const parsed = { ...defaults };
+  for (const [key, value] of entries(options, method)) {
+    if (!Object.hasOwn(defaults, key)) throw unknownOption(key, method, Object.keys(defaults));
+    assertOption(key, value, rules[key]);
+    if (value !== undefined) parsed[key as keyof T] = value as never;
+  }
+  return parsed;
+}
+
+/** The options of `connect()`. */
 export function parseConnectOptions(options: unknown, allowed: { readonly afterCommit: boolean }): ConnectRequest {
   if (options === undefined) return PLAIN_REQUEST;
-  let { sender, owner, replace } = PLAIN_REQUEST;
-  const settings: { -readonly [K in keyof Settings]: Settings[K] } = { ...PLAIN };
-  let plain = true;
-  for (const [key, value] of entries(options, 'connect()')) {
-    if (key === 'sender') {
-      sender = parseSender(value);
-      continue;
-    }
-    plain = false;
-    switch (key) {
-      case 'owner':
-        owner = parseOwner(value);
-        settings.owned = true;
-        break;
-      case 'weak':
-      case 'once':
-      case 'subclasses':
-        settings[key] = parseFlag(key, value);
-        break;
-      case 'replace':
-        replace = parseFlag(key, value);
-        break;
-      case 'afterCommit':
-        if (!allowed.afterCommit) {
-          throw new TypeError('afterCommit is only for postSave, postDelete, m2mChanged and postBulk: the other signals come before a write');
-        }
-        settings.afterCommit = parseFlag(key, value);
-        break;
-      case 'dispatchUid':
-        settings.dispatchUid = parseDispatchUid(value);
-        break;
-      case 'priority':
-        settings.priority = parsePriority(value);
-        break;
-      case 'signal':
-        settings.abortSignal = parseAbortSignal(value);
-        break;
-      case thisArgument:
-        settings.thisArgument = value;
-        break;
-      default:
-        throw unknownOption(key, 'connect()', CONNECT_OPTIONS);
-    }
+  const { sender, owner, replace, ...given } = parseOptions(options, 'connect()', CONNECT);
+  const settings: Settings = { ...given, owned: owner !== undefined };
+  const { weak, subclasses, dispatchUid } = settings;
+  if (settings.afterCommit && !allowed.afterCommit) {
+    throw new TypeError('afterCommit is only for postSave, postDelete, m2mChanged and postBulk: the other signals come before a write');
   }
-  if (settings.weak && settings.owned) {
-    throw new TypeError('weak and owner exclude each other: with an owner the receiver lives as long as the owner. Leave weak out.');
+  if (weak && owner !== undefined) throw new TypeError('weak and owner exclude each other: an owner keeps its receiver alive. Leave weak out.');
+  if (replace && dispatchUid === undefined) throw new TypeError('replace needs a dispatchUid: it names the registration to take over');
+  // an ES5 constructor could have subclasses, too
+  if (subclasses && !(typeof sender === 'function' && Object.hasOwn(sender, 'prototype'))) {
+    throw new TypeError(`subclasses needs a class as sender, not ${sender === undefined || sender === null ? 'every sender' : describe(sender)}`);
   }
-  if (replace && settings.dispatchUid === undefined) {
-    throw new TypeError('replace needs a dispatchUid: it names the registration to take over');
-  }
-  if (settings.subclasses && !isConstructor(sender)) {
-    throw new TypeError(`subclasses needs a class as sender, not ${sender === undefined ? 'every sender' : describe(sender)}`);
-  }
+  const plain = owner === undefined && dispatchUid === undefined && difference(settings, PLAIN) === undefined;
   return { sender, owner, replace, settings: plain ? PLAIN : settings };
 }
 
-/** The arguments of `disconnect()`, checked. */
+/** The arguments of `disconnect()`. */
 export function parseDisconnect(receiver: unknown, options: unknown): DisconnectRequest {
-  let dispatchUid: unknown;
-  let sender: unknown;
-  let owner: object | undefined;
-  const byUid = typeof receiver !== 'function';
-  if (byUid && (!isObject(receiver) || options !== undefined)) {
-    throw new TypeError(
-      `disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}. To end one registration, keep the Connection that connect() returns.`,
-    );
-  }
-  const given = byUid ? receiver : options;
-  if (given !== undefined) {
-    for (const [key, value] of entries(given, 'disconnect()')) {
-      if (key === 'sender') sender = parseSender(value);
-      else if (key === 'owner') owner = parseOwner(value);
-      else if (key === 'dispatchUid' && byUid) dispatchUid = parseDispatchUid(value);
-      else throw unknownOption(key, 'disconnect()', byUid ? ['dispatchUid', 'sender', 'owner'] : ['sender', 'owner']);
-    }
-  }
-  if (byUid && dispatchUid === undefined) {
-    throw new TypeError('disconnect() needs something to go by: a receiver, or { dispatchUid }');
-  }
-  return { receiver: byUid ? undefined : (receiver as AnyFunction), dispatchUid, sender, owner };
+  if (typeof receiver === 'function') return { ...parseOptions(options, 'disconnect()', DISCONNECT), receiver: receiver as AnyFunction, dispatchUid: undefined };
+  const request = isObject(receiver) && options === undefined ? parseOptions(receiver, 'disconnect()', DISCONNECT_BY_UID) : undefined;
+  if (request?.dispatchUid === undefined) throw new TypeError(`disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}`);
+  return { ...request, receiver: undefined };
 }
 
 /** Throws unless `receiver` can be called. */
 export function assertReceiver(receiver: unknown): asserts receiver is AnyFunction {
-  if (typeof receiver !== 'function') {
-    throw new TypeError(`A receiver must be a function (sender, args, signal) => …, not ${describe(receiver)}`);
-  }
-  if (isClass(receiver)) {
-    throw new TypeError(`A receiver must be a function, not ${describe(receiver)}: a class cannot be called. Connect one of its methods, with { owner }.`);
+  if (typeof receiver !== 'function' || isClass(receiver)) {
+    throw new TypeError(
+      `A receiver must be a function (sender, args, signal) => …, not ${describe(receiver)}${
+        typeof receiver === 'function' ? ': a class cannot be called. Connect one of its methods, with { owner }.' : ''
+      }`,
+    );
   }
 }
 
-/** Whether two registrations of one identity ask for the same. */
-export function sameSettings(a: Settings, b: Settings): boolean {
-  return (
-    a === b ||
-    (a.weak === b.weak &&
-      a.once === b.once &&
-      a.subclasses === b.subclasses &&
-      a.afterCommit === b.afterCommit &&
-      a.priority === b.priority &&
-      a.abortSignal === b.abortSignal &&
-      a.thisArgument === b.thisArgument)
-  );
+/** The first setting in which two registrations of one identity differ. */
+export function difference(a: Settings, b: Settings): keyof Settings | undefined {
+  return (['weak', 'once', 'subclasses', 'afterCommit', 'priority', 'signal', thisArgument] as const).find((key) => a[key] !== b[key]);
 }
 
 /** The own keys and values of an options object, each read once. */
-export function* entries(options: unknown, method: string): Generator<[key: string | symbol, value: unknown]> {
-  if (!isPlainObject(options)) {
-    throw new TypeError(`The options of ${method} must be a plain object, not ${describe(options)}`);
-  }
-  for (const key of Reflect.ownKeys(options)) yield [key, options[key]];
+export function entries(options: unknown, method: string): [key: string | symbol, value: unknown][] {
+  if (!isPlainObject(options)) throw new TypeError(`The options of ${method} must be a plain object, not ${describe(options)}`);
+  return Reflect.ownKeys(options).map((key) => [key, options[key]]);
 }
 
-/** The error for an option that does not exist: a typo such as `sendr` must not mean "every sender". */
+/** Throws if an option may not have that value. */
+export function assertOption(name: string | symbol, value: unknown, [isValid, problem]: Rule = ANYTHING): void {
+  if (!isValid(value)) throw new TypeError(`${String(name)} ${problem.replace('%', () => describe(value))}`);
+}
+
+/** The error for an option that does not exist. */
 export function unknownOption(key: string | symbol, method: string, known: readonly string[]): TypeError {
   return new TypeError(`Unknown option ${describe(key)} of ${method}; it takes ${known.join(', ')}`);
 }
 
-/** A boolean option; `undefined` stands for `false`. */
-export function parseFlag(name: string, value: unknown): boolean {
-  if (value === undefined) return false;
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, not ${describe(value)}`);
-  return value;
-}
-
-/** An `AbortSignal` of any realm or polyfill, recognised by what it can do; `undefined` stands for none. */
-export function parseAbortSignal(value: unknown): AbortSignalLike | undefined {
-  if (value !== undefined && !isAbortSignal(value)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${describe(value)}. Pass controller.signal.`);
-  }
-  return value;
-}
-
-/** A sender to listen to: `undefined` stands for every sender, and only `null` or leaving the key out asks for that. */
-export function parseSender(value: unknown): unknown {
-  if (value === undefined) throw new TypeError(LOST_SENDER);
-  return value ?? undefined;
-}
-
-const CONNECT_OPTIONS = ['sender', 'subclasses', 'weak', 'owner', 'dispatchUid', 'replace', 'once', 'signal', 'priority', 'afterCommit (after-write model signals)'];
-
-function parseOwner(value: unknown): object {
-  if (!isObject(value)) throw new TypeError(`owner must be an object, not ${describe(value)}: its lifetime decides the connection's`);
-  return value;
-}
-
-function parseDispatchUid(value: unknown): unknown {
-  if (value === undefined) throw new TypeError('dispatchUid is undefined, which names nothing. Give any other value, or leave the key out.');
-  return value;
-}
-
-function parsePriority(value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`priority must be a finite number, not ${describe(value)}`);
-  // -0 and 0 are one priority
-  return value + 0;
-}
-
-function isAbortSignal(value: unknown): value is AbortSignalLike {
-  if (!isObject(value)) return false;
-  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignalLike>;
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
-}
-
-/** A function that has, or as an ES5 constructor could have, subclasses. */
-function isConstructor(value: unknown): boolean {
-  return typeof value === 'function' && Object.hasOwn(value, 'prototype');
-}
-
+/** An object that nobody has given a class, in any realm, such as that of a test runner. */
 function isPlainObject(value: unknown): value is Record<string | symbol, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  // the second test is for an Object.prototype of another realm, such as a test runner's
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function isDefined(value: unknown): boolean {
+  return value !== undefined;
+}
+
+/** An `AbortSignal` of any realm or polyfill, recognised by what it can do. */
+function isAbortSignal(value: unknown): boolean {
+  const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignalLike>;
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
 }

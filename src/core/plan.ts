@@ -1,5 +1,4 @@
 import type { Registration } from './registration.ts';
-import { PLAIN } from './options.ts';
 import type { AnyFunction } from './types.ts';
 
 type SilentPair = readonly [AnyFunction, undefined];
@@ -7,28 +6,23 @@ type SilentPair = readonly [AnyFunction, undefined];
 /** Whom a send from one sender calls, in which order. Never changes: a connect or disconnect makes the next send ask for a new one. */
 export class Plan {
   readonly registrations: readonly Registration[];
-  /** Whether dispatch can call them all with nothing in between. */
-  readonly plain: boolean;
-  /**
-   * What `send()` returns when a plain plan's receivers all return nothing. Made ahead of the send, for a receiver that disconnects
-   * another is not known any more afterwards.
-   */
-  readonly silence: readonly SilentPair[];
+  /** What dispatch can call with nothing in between; undefined if one of them wants more than to be called. */
+  readonly receivers: readonly AnyFunction[] | undefined;
+  private silent: readonly SilentPair[] | undefined = undefined;
 
   constructor(registrations: Registration[]) {
-    this.registrations = registrations.length > 1 ? registrations.sort(byDispatchOrder) : registrations;
-    this.plain = registrations.every(isPlain);
-    this.silence = this.plain && registrations.length > 0 ? Object.freeze(registrations.map(({ pair }) => pair)) : NOTHING;
+    this.registrations = registrations.sort(byDispatchOrder);
+    this.receivers = registrations.every(({ plain }) => plain) ? registrations.map(({ target }) => target as AnyFunction) : undefined;
+  }
+
+  /** What `send()` returns when receivers that are called as they are all return nothing. */
+  get silence(): readonly SilentPair[] {
+    return (this.silent ??= this.receivers?.length ? Object.freeze(this.receivers.map((receiver) => Object.freeze([receiver, undefined] as const))) : NOTHING);
   }
 }
 
 /** The result of a send that called nobody. */
 export const NOTHING: readonly never[] = Object.freeze([]);
-
-/** A strong receiver that is called as it is, as often as there are sends, and at once. */
-function isPlain({ settings }: Registration): boolean {
-  return settings === PLAIN || !(settings.weak || settings.owned || settings.once || settings.afterCommit || settings.thisArgument !== undefined);
-}
 
 /** Higher priority first, then connect order. */
 export function byDispatchOrder(a: Registration, b: Registration): number {

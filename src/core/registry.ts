@@ -1,28 +1,30 @@
-import { Bucket, type BucketKeeper } from './bucket.ts';
+import { Bucket } from './bucket.ts';
 import { describe, isObject, nameOf, signalName } from './describe.ts';
 import { tieToAbortSignal, tieToOwner } from './lifetime.ts';
-import { type ConnectRequest, type DisconnectRequest, PLAIN, sameSettings, type Settings } from './options.ts';
+import { type ConnectRequest, difference, type DisconnectRequest, PLAIN, type Settings } from './options.ts';
 import { byDispatchOrder, Plan } from './plan.ts';
-import { KeyedConnection, Registration, type Tie } from './registration.ts';
+import { type Handle, type Home, type Keeper, KeyedConnection, Registration } from './registration.ts';
 import { SenderMap } from './sender-map.ts';
+import { type Sweepable, sweepAfterCollection } from './sweep.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
 
 /** All registrations of one signal, and the plans that sends follow. */
-export class Registry implements BucketKeeper {
+export class Registry implements Keeper, Sweepable {
   readonly signal: AnySignal;
+  /** Grows with every change: how a send in flight learns that someone may have been disconnected. */
+  version = 0;
+  waits = false;
   private readonly any: Bucket = new Bucket(this, undefined);
   private readonly buckets = new SenderMap<Bucket>();
-  /** The connections whose sender is an object: their buckets cannot be enumerated. */
-  private readonly keyed = new Set<KeyedConnection>();
-  private readonly subclassed = new Set<Connection>();
-  private nextOrder = 0;
+  /** The connections that hear one sender only: the buckets of object senders cannot be enumerated. */
+  private readonly keyed = new Set<Handle>();
+  private readonly subclassed = new Set<Handle>();
+  /** Whether there are any, where a send finds it at once. */
+  private hasKeyed = false;
 
   private anyPlan: Plan | undefined = undefined;
   /** The plans of keyed senders; thrown away whole when a change concerns them all, so that no plan outlives what it lists. */
-  private plans = new SenderMap<Plan>();
-
-  /** One for the signal, so that it goes with the signal; made when something mortal is first connected. */
-  private mortality: FinalizationRegistry<Connection> | undefined = undefined;
+  private plans: SenderMap<Plan> | undefined = undefined;
 
   constructor(signal: AnySignal) {
     this.signal = signal;
@@ -30,37 +32,24 @@ export class Registry implements BucketKeeper {
 
   /** Whom a send from `sender` calls. */
   planFor(sender: unknown): Plan {
-    if (sender !== undefined && sender !== null && (this.keyed.size > 0 || this.buckets.primitiveCount > 0)) {
-      const plan = this.plans.get(sender);
-      if (plan !== undefined) return plan;
-      if (this.buckets.get(sender) !== undefined || this.inherits(sender)) {
-        const made = new Plan([...this.heardBy(sender)]);
-        this.plans.set(sender, made);
-        return made;
-      }
-    }
-    return (this.anyPlan ??= new Plan([...this.any]));
+    return (this.hasKeyed ? this.keyedPlan(sender) : undefined) ?? (this.anyPlan ??= new Plan([...this.any.registrations.values()]));
   }
 
   /** Whether a send from `sender` would call someone. */
   hasListeners(sender: unknown): boolean {
-    if (this.empty) return false;
-    for (const { connected } of this.heardBy(sender)) if (connected) return true;
-    return false;
+    return this.planFor(sender).registrations.some(({ connected }) => connected);
   }
 
   /** Whether nothing is registered, for any sender. */
   get empty(): boolean {
-    return this.any.empty && this.keyed.size === 0 && this.buckets.primitiveCount === 0;
+    return !this.hasKeyed && this.any.empty;
   }
 
   /** The live connections in dispatch order. */
   connections(): Connection[] {
-    const registrations = [...this.any];
-    for (const bucket of this.buckets.primitiveValues()) registrations.push(...bucket);
-    for (const { registration } of this.keyed) if (registration !== undefined) registrations.push(registration);
-    return registrations
+    return [...this.handles()]
       .filter(({ connected }) => connected)
+      .map(({ registration }) => registration as Registration)
       .sort(byDispatchOrder)
       .map(({ connection }) => connection);
   }
@@ -74,64 +63,73 @@ export class Registry implements BucketKeeper {
     const { sender, owner, settings } = request;
     const existing = this.existing(receiver, request);
     if (existing !== undefined && !takesOver(existing, receiver, request)) return existing.connection;
-    if (settings.abortSignal?.aborted === true) return this.ended();
+    // a connection that was over before it began
+    if (settings.signal?.aborted === true) return new Registration(this.any, 0, PLAIN, undefined);
 
-    let order = this.nextOrder;
-    let merged = settings;
-    if (existing === undefined) {
-      this.nextOrder++;
-    } else {
-      order = existing.order;
-      merged = { ...settings, priority: existing.settings.priority };
-      existing.disconnect();
-    }
-    const registration = this.bucketFor(sender).add(receiver, order, merged, owner);
+    const merged = existing === undefined ? settings : { ...settings, priority: existing.settings.priority };
+    existing?.disconnect();
+    const registration = this.bucketFor(sender).add(receiver, existing?.order ?? this.version, merged, owner);
+    this.changed(registration.home, merged);
     try {
-      this.accompany(registration, receiver, request);
+      this.accompany(registration, request);
     } catch (error) {
-      registration.disconnect();
+      registration.connection.disconnect();
       throw error;
     }
     return registration.connection;
   }
 
   disconnect(request: DisconnectRequest): boolean {
-    const registration = this.bucketOf(request.sender)?.find(request);
-    return registration?.disconnect() ?? false;
+    return this.bucketOf(request.sender)?.find(request)?.connection.disconnect() ?? false;
   }
 
-  forget(connection: Connection & { ties?: readonly Tie[] | undefined }): void {
-    if (connection instanceof KeyedConnection) this.keyed.delete(connection);
+  end(connection: Handle): boolean {
+    const { registration, connected } = connection;
+    if (registration?.target !== undefined) {
+      const { home, settings } = registration;
+      home.remove(registration);
+      registration.target = undefined;
+      registration.settings = PLAIN;
+      this.changed(home, settings);
+    }
+    this.keyed.delete(connection);
+    this.hasKeyed = this.keyed.size > 0;
     this.subclassed.delete(connection);
-    this.mortality?.unregister(connection);
-    for (const tie of connection.ties ?? []) tie.leave();
-    connection.ties = undefined;
+    for (const group of connection.groups ?? []) group.delete(connection);
+    connection.groups = undefined;
+    return connected;
   }
 
-  changed(bucket: Bucket, settings: Settings): void {
-    if (bucket === this.any || settings.subclasses) {
-      this.anyPlan = undefined;
-      if (this.plans.used) this.plans = new SenderMap();
-    } else {
-      this.plans.delete(bucket.sender);
+  sweep(): boolean {
+    let mortal = false;
+    for (const connection of this.handles()) {
+      if (!connection.connected) this.end(connection);
+      else mortal ||= connection.registration !== connection || typeof connection.registration.target !== 'function';
     }
-    if (bucket !== this.any && bucket.empty) this.buckets.delete(bucket.sender);
+    return mortal;
   }
 
-  /** In no particular order, who hears `sender`; some may have been collected. */
-  private *heardBy(sender: unknown): Generator<Registration> {
-    yield* this.any;
-    if (sender === undefined || sender === null) return;
-    yield* this.buckets.get(sender) ?? [];
-    if (!this.inherits(sender)) return;
-    for (const base of basesOf(sender)) {
-      for (const registration of this.buckets.get(base) ?? []) if (registration.settings.subclasses) yield registration;
+  /** Everything that was connected, dead or alive, in no particular order. */
+  private *handles(): Generator<Handle> {
+    yield* this.any.registrations.values();
+    yield* this.keyed;
+  }
+
+  /** The plan of a sender that somebody has named; undefined if only those who hear every sender hear it. */
+  private keyedPlan(sender: unknown): Plan | undefined {
+    if (sender === undefined || sender === null) return undefined;
+    const known = this.plans?.of(sender).get(sender);
+    if (known !== undefined) return known;
+    const bases = this.subclassed.size > 0 && typeof sender === 'function' ? basesOf(sender) : [];
+    const own = this.bucketOf(sender);
+    if (own === undefined && bases.length === 0) return undefined;
+    const heardBy = [this.any, own].flatMap((bucket) => [...(bucket?.registrations.values() ?? [])]);
+    for (const base of bases) {
+      for (const registration of this.bucketOf(base)?.registrations.values() ?? []) if (registration.settings.subclasses) heardBy.push(registration);
     }
-  }
-
-  /** Whether receivers of a base class may hear `sender`. */
-  private inherits(sender: unknown): boolean {
-    return this.subclassed.size > 0 && typeof sender === 'function';
+    const plan = new Plan(heardBy);
+    (this.plans ??= new SenderMap()).of(sender).set(sender, plan);
+    return plan;
   }
 
   /** The live registration of that identity. One whose receiver was collected is removed and does not count. */
@@ -139,92 +137,69 @@ export class Registry implements BucketKeeper {
     const found = this.bucketOf(sender)?.find({ receiver, owner, dispatchUid: settings.dispatchUid });
     if (found === undefined) return undefined;
     if (!found.connected) {
-      found.disconnect();
+      found.connection.disconnect();
       return undefined;
     }
-    if (!replace && !sameSettings(found.settings, settings)) throw this.conflict(found, settings);
+    const differing = replace ? undefined : difference(found.settings, settings);
+    if (differing !== undefined) {
+      throw new TypeError(
+        `${nameOf(found.receiver)} is already connected to ${signalName(this.signal)} with ${String(differing)} ${describe(found.settings[differing])}, not ${describe(settings[differing])}. ` +
+          'Disconnect it first, or give each registration a dispatchUid of its own.',
+      );
+    }
     return found;
   }
 
-  private conflict(found: Registration, wanted: Settings): TypeError {
-    const differing = (['weak', 'once', 'subclasses', 'afterCommit', 'priority'] as const).find((key) => found.settings[key] !== wanted[key]);
-    const difference =
-      differing === undefined
-        ? found.settings.abortSignal === wanted.abortSignal
-          ? 'as another kind of method'
-          : 'with another AbortSignal'
-        : `with ${differing} ${describe(found.settings[differing])}, not ${describe(wanted[differing])}`;
-    return new TypeError(
-      `${nameOf(found.receiver)} is already connected to ${signalName(this.signal)} ${difference}. ` +
-        'Disconnect it first, or give each registration a dispatchUid of its own.',
-    );
-  }
-
   /** Set up what must happen when a part of the registration goes: a weak receiver, its owner, its sender, or an AbortSignal. */
-  private accompany(registration: Registration, receiver: AnyFunction, { sender, owner, settings }: ConnectRequest): void {
-    const keyed = isObject(sender) ? new KeyedConnection(this, registration) : undefined;
-    if (keyed !== undefined) {
-      registration.connection = keyed;
-      this.keyed.add(keyed);
-      this.endWith(sender as object, keyed);
+  private accompany(registration: Registration, { sender, owner, settings: { signal, subclasses, weak } }: ConnectRequest): void {
+    if (isObject(sender)) registration.connection = new KeyedConnection(this, registration);
+    const { connection } = registration;
+    if (registration.home !== this.any) {
+      this.keyed.add(connection);
+      this.hasKeyed = true;
     }
-    const connection = keyed ?? registration;
-    if (settings.subclasses) this.subclassed.add(connection);
-    if (settings.weak) this.endWith(receiver, connection);
-    if (owner === undefined && settings.abortSignal === undefined) return;
-    const ties: Tie[] = [];
-    connection.ties = ties;
-    if (owner !== undefined) {
-      this.endWith(owner, connection);
-      ties.push(tieToOwner(connection, owner));
-    }
-    if (settings.abortSignal !== undefined) ties.push(tieToAbortSignal(connection, settings.abortSignal));
+    if (subclasses) this.subclassed.add(connection);
+    if (owner !== undefined) tieToOwner(connection, owner);
+    if (signal !== undefined) tieToAbortSignal(connection, signal);
+    if (weak || owner !== undefined || connection !== registration) sweepAfterCollection(this);
   }
 
-  private endWith(mortal: object, connection: Connection): void {
-    this.mortality ??= new FinalizationRegistry<Connection>((orphan) => orphan.disconnect());
-    this.mortality.register(mortal, connection, connection);
-  }
-
-  /** A connection that was over before it began. */
-  private ended(): Connection {
-    const registration = new Registration(this.any, 0, PLAIN, nobody);
-    registration.target = undefined;
-    return registration;
+  /** Let go of the plans in which the registration would have, or has had, a place. */
+  private changed({ sender, empty }: Home, { subclasses }: Settings): void {
+    const forAny = sender === undefined || sender === null;
+    this.version++;
+    if (forAny || subclasses) this.plans = this.anyPlan = undefined;
+    else this.plans?.of(sender).delete(sender);
+    if (!forAny && empty) this.buckets.of(sender).delete(sender);
   }
 
   private bucketOf(sender: unknown): Bucket | undefined {
-    return sender === undefined ? this.any : this.buckets.get(sender);
+    return sender === undefined || sender === null ? this.any : this.buckets.of(sender).get(sender);
   }
 
   private bucketFor(sender: unknown): Bucket {
     let bucket = this.bucketOf(sender);
-    if (bucket === undefined) this.buckets.set(sender, (bucket = new Bucket(this, sender)));
+    if (bucket === undefined) this.buckets.of(sender).set(sender, (bucket = new Bucket(this, sender)));
     return bucket;
   }
 }
 
 /** Whether a `replace` has something to replace: asking for the very same receiver and options again does not. */
 function takesOver(existing: Registration, receiver: AnyFunction, { replace, settings }: ConnectRequest): boolean {
-  if (!replace) return false;
   const { priority } = existing.settings;
-  return existing.receiver !== receiver || !sameSettings(existing.settings, { ...settings, priority });
+  return replace && (existing.receiver !== receiver || difference(existing.settings, { ...settings, priority }) !== undefined);
 }
 
 /**
  * The base classes of a class: along the constructors, as `class extends` links them, and along the prototypes, which is all that
  * `util.inherits()` and the discriminators of Mongoose link.
  */
-function basesOf(derived: { readonly prototype?: unknown }): Set<unknown> {
+function basesOf(derived: { readonly prototype?: unknown }): unknown[] {
   const bases = new Set<unknown>();
   for (let base: unknown = Object.getPrototypeOf(derived); typeof base === 'function'; base = Object.getPrototypeOf(base)) bases.add(base);
   for (let prototype = derived.prototype; isObject(prototype); prototype = Object.getPrototypeOf(prototype)) {
     bases.add(Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value);
   }
   bases.delete(derived);
-  return bases;
-}
-
-function nobody(): void {
-  /* the receiver of a connection that never was */
+  return [...bases];
 }

@@ -1,9 +1,9 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
-import { remember } from './named.ts';
-import { connected, isObserved, observers } from './observe.ts';
+import { named } from './named.ts';
 import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
 import { Registry } from './registry.ts';
+import { tools } from './tools.ts';
 import type {
   AnyFunction,
   AnySignal,
@@ -66,7 +66,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     if (typeof name !== 'string') throw new TypeError(`A signal's name must be a string, not ${describe(name)}`);
     this.name = name;
     this.registry = new Registry(this);
-    if (name !== '') remember(this);
+    if (name !== '') named.add(new WeakRef(this));
   }
 
   /**
@@ -102,7 +102,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   connect(receiver: AnyFunction, options?: unknown): Connection {
     assertReceiver(receiver);
     const connection = this.registry.connect(receiver, parseConnectOptions(options, this));
-    if (observers.length > 0) connected(connection);
+    tools.current?.connected(connection);
     return connection;
   }
 
@@ -139,7 +139,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   hasListeners(sender?: TSender): boolean {
-    return this.registry.hasListeners(sender) || (observers.length > 0 && isObserved(this, sender));
+    return this.registry.hasListeners(sender) || tools.current?.hears(this, sender) === true;
   }
 
   /** The live connections of all senders in dispatch order: a fresh array on each access. */
@@ -164,8 +164,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   send(sender: TSender, ...args: SendArguments<TArgs>): Responses<TResponse>;
   send(sender: TSender, args: object = dispatch.NO_ARGS): Responses<unknown> {
-    const plan = this.registry.planFor(sender);
-    return plan.registrations.length === 0 && observers.length === 0 ? plan.silence : dispatch.send(this, plan, sender, args);
+    return dispatch.send(this, this.registry, sender, args);
   }
 
   /**
@@ -186,7 +185,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendRobust(sender: TSender, ...args: SendArguments<TArgs>): Outcomes<TResponse>;
   sendRobust(sender: TSender, args: object = dispatch.NO_ARGS): Outcomes<unknown> {
-    return dispatch.sendRobust(this, this.registry.planFor(sender), sender, args);
+    return dispatch.sendRobust(this, this.registry, sender, args);
   }
 
   /**
@@ -209,7 +208,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Responses<Awaited<TResponse>>>;
   sendAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Responses<unknown>> {
-    return dispatch.sendAsync(this, this.registry, sender, args, options);
+    return dispatch.sendAsync(this, this.registry, sender, args, options, 'sendAsync');
   }
 
   /**
@@ -227,7 +226,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   sendRobustAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Outcomes<Awaited<TResponse>>>;
   sendRobustAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Outcomes<unknown>> {
-    return dispatch.sendRobustAsync(this, this.registry, sender, args, options);
+    return dispatch.sendAsync(this, this.registry, sender, args, options, 'sendRobustAsync');
   }
 
   /** @internal Whether `connect()` takes the option `afterCommit`. */
@@ -237,7 +236,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
 
   /** @internal Whether nobody listens or looks, whatever the sender: what an adapter asks before it does anything at all. */
   get idle(): boolean {
-    return this.registry.empty && observers.length === 0;
+    return this.registry.empty && tools.current === undefined;
   }
 
   /** @internal Throw what `connect()` would throw; change nothing. Lets a list of signals be checked whole. */

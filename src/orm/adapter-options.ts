@@ -1,5 +1,5 @@
 import { describe } from '../core/describe.ts';
-import { entries, parseFlag, unknownOption } from '../core/options.ts';
+import { assertOption, entries, FLAG, unknownOption } from '../core/options.ts';
 
 /**
  * What happens at a write that the ORM does not break down into instances, so that no save or delete signal is sent for its rows:
@@ -39,7 +39,8 @@ export function parseAdapterOptions<TFlag extends string = never>(
     if (value === undefined) continue;
     if (key === 'bulk' && !POLICIES.includes(value)) throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
     if (key === 'using' && typeof value !== 'string') throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
-    parsed[key] = Object.hasOwn(flags, key) ? parseFlag(key, value) : value;
+    if (Object.hasOwn(flags, key)) assertOption(key, value, FLAG);
+    parsed[key] = value;
   }
   return parsed as unknown as Required<AdapterOptions> & Record<TFlag, boolean>;
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe } from '../core/describe.ts';
 import { dispose } from '../core/dispose.ts';
 import { observe } from '../core/observe.ts';
-import { entries, parseSender, unknownOption } from '../core/options.ts';
+import { parseOptions, RULES } from '../core/options.ts';
 import { isSignal } from '../core/signal.ts';
 import { begun, isThenable } from '../core/thenable.ts';
 import type { AnyFunction, AnySignal } from '../core/types.ts';
@@ -90,16 +90,12 @@ function rulesOf(what: readonly unknown[], method: string): Rule[] {
   return what.map((each) => ruleOf(isSignal(each) ? { signal: each } : each, method));
 }
 
+const MUTE = { signal: undefined as unknown, sender: undefined as unknown, receiver: undefined as unknown };
+
 function ruleOf(what: unknown, method: string): Rule {
-  let signals: readonly AnySignal[] | undefined;
-  let sender: unknown;
-  let receiver: unknown;
-  for (const [key, value] of entries(what, method)) {
-    if (key === 'signal') signals = signalsOf(value, method);
-    else if (key === 'sender') sender = parseSender(value);
-    else if (key === 'receiver') receiver = value;
-    else throw unknownOption(key, method, ['signal', 'sender', 'receiver']);
-  }
+  const given = parseOptions(what, method, MUTE, { sender: RULES.sender });
+  const signals = given.signal === undefined ? undefined : signalsOf(given.signal, method);
+  const { sender, receiver } = given;
   if (receiver !== undefined && typeof receiver !== 'function') throw new TypeError(`receiver must be a function, not ${describe(receiver)}`);
   if (signals === undefined && sender === undefined && receiver === undefined) throw new TypeError(`${method} needs a signal, sender or receiver: {} would mute everything`);
   return (signal, from, called) =>

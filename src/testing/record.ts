@@ -2,7 +2,7 @@ import type { ArgsOf, SenderOf } from '../core/decorator-types.ts';
 import { describe, signalName } from '../core/describe.ts';
 import { dispose } from '../core/dispose.ts';
 import { observe, type SendEvent, type SendMethod, type Watch } from '../core/observe.ts';
-import { entries, parseSender, unknownOption } from '../core/options.ts';
+import { parseOptions } from '../core/options.ts';
 import { shared } from '../core/shared.ts';
 import type { AnyFunction, AnySignal } from '../core/types.ts';
 import { signalsOf } from './signals.ts';
@@ -70,10 +70,12 @@ export const recordings: Recording[] = shared('recordings', () => []);
  * ```
  */
 export function record<TSignal extends AnySignal>(signals: TSignal | readonly TSignal[], options: RecordOptions = {}): Recording<TSignal> {
-  const recorded = new Recorder(signalsOf(signals, 'record()'), parseOptions(options));
+  const recorded = new Recorder(signalsOf(signals, 'record()'), parseOptions(options, 'record()', RECORD).sender ?? undefined);
   recordings.push(recorded);
   return recorded as unknown as Recording<TSignal>;
 }
+
+const RECORD = { sender: undefined as unknown };
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -145,13 +147,4 @@ class Recorder implements Recording {
       threw: (error) => void (send.error = error),
     };
   }
-}
-
-function parseOptions(options: unknown): unknown {
-  let sender: unknown;
-  for (const [key, value] of entries(options, 'record()')) {
-    if (key !== 'sender') throw unknownOption(key, 'record()', ['sender']);
-    sender = parseSender(value);
-  }
-  return sender;
 }

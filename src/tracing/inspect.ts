@@ -1,5 +1,5 @@
 import { describe, nameOf, signalName } from '../core/describe.ts';
-import { namedSignals } from '../core/named.ts';
+import { named } from '../core/named.ts';
 import type { Origin } from '../core/origin.ts';
 import { settingsOf } from '../core/registration.ts';
 import { isSignal } from '../core/signal.ts';
@@ -52,7 +52,7 @@ export interface ReceiverListing {
 export function inspect(signal: AnySignal): SignalListing;
 export function inspect(): SignalListing[];
 export function inspect(signal?: AnySignal): SignalListing | SignalListing[] {
-  if (signal === undefined) return namedSignals().map(listingOf);
+  if (signal === undefined) return named.members.map(listingOf);
   if (!isSignal(signal)) throw new TypeError(`inspect() takes a signal, not ${describe(signal)}`);
   return listingOf(signal);
 }

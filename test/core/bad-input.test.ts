@@ -112,8 +112,8 @@ describe('connect() refuses at once and registers nothing:', () => {
 describe('disconnect() refuses', () => {
   test.each<[string, unknown[], RegExp]>([
     ['nothing to go by', [], /needs a receiver or \{ dispatchUid \} to go by, not undefined/],
-    ['options without dispatchUid', [{ sender: User }], /something to go by/],
-    ['an empty object', [{}], /something to go by/],
+    ['options without dispatchUid', [{ sender: User }], /needs a receiver or \{ dispatchUid \} to go by, not \{ sender \}/],
+    ['an empty object', [{}], /needs a receiver or \{ dispatchUid \} to go by, not \{ +\}/],
     ['an unknown option', [listener, { sendr: User }], /Unknown option "sendr" of disconnect\(\); it takes sender, owner/],
     ['a uid beside a receiver', [listener, { dispatchUid: 1 }], /Unknown option "dispatchUid"/],
     ['a lost sender', [listener, { sender: undefined }], /sender is undefined/],
