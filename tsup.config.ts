@@ -6,6 +6,8 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   // or each CommonJS entry would carry its own copy of the core
   splitting: true,
+  // for CommonJS: the other way that tsup has of splitting it makes a closure of each `?.` and `??`, and so a send would allocate
+  treeshake: true,
   dts: {
     // tsup 8 sets `baseUrl`, which TypeScript 6 deprecates
     compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true },

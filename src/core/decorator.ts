@@ -118,8 +118,8 @@ interface MemberContext {
 }
 
 // Shared, for a class and its base may be decorated by different copies of the library.
-const instanceMembers: WeakMap<object, Map<unknown, Member>> = shared('instanceMembers', () => new WeakMap());
-const legacyMembers: WeakMap<object, Map<string | symbol, Wish[]>> = shared('legacyMembers', () => new WeakMap());
+const instanceMembers: WeakMap<object, Map<unknown, Member>> = /* @__PURE__ */ shared('instanceMembers', () => new WeakMap());
+const legacyMembers: WeakMap<object, Map<string | symbol, Wish[]>> = /* @__PURE__ */ shared('legacyMembers', () => new WeakMap());
 
 function decorateMember(wish: Wish, value: unknown, context: MemberContext): unknown {
   const where = `${context.static ? 'static ' : ''}${context.kind} ${String(context.name)}`;

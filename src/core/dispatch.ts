@@ -31,7 +31,7 @@ interface Sending {
 }
 
 /** The payload of a send without one. */
-export const NO_ARGS: object = Object.freeze({});
+export const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
 
 /**
  * Call everyone in order; the first throw stops the rest. Plain receivers are called with nothing in between but the question whether

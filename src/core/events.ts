@@ -105,7 +105,7 @@ export function on<TSignal extends AnySignal>(
 export function on(signal: unknown, options?: unknown): unknown {
   const parsed = parse(signal, options, 'on()');
   if (parsed.signal?.aborted === true) throw abortError(parsed.signal);
-  return new BufferedIterator(signal as AnySignal, parsed);
+  return bufferedIterator(signal as AnySignal, parsed);
 }
 
 type Event = [sender: unknown, args: unknown];
@@ -155,69 +155,50 @@ class Buffer {
  */
 const waiting = new WeakMap<Connection, object>();
 
-class BufferedIterator implements SignalIterator<Event> {
-  private readonly buffer: Buffer;
-  private readonly connection: Connection;
-
-  constructor(signal: AnySignal, { sender = null, signal: abortSignal, highWaterMark }: typeof ON) {
-    const { buffer, receive } = makeBuffer(highWaterMark);
-    this.buffer = buffer;
-    const connection = signal.connect(receive, { sender, owner: this });
-    this.connection = connection;
-    const abort = listenWeakly(abortSignal, buffer);
-    buffer.whenClosed(() => {
-      connection.disconnect();
-      waiting.delete(connection);
-      abort?.();
-    });
-  }
-
-  next(): Promise<Result> {
-    const { buffer, connection } = this;
-    const event = buffer.events.shift();
-    if (event !== undefined) return Promise.resolve({ value: event, done: false });
-    if (buffer.failure !== undefined) {
-      const { error } = buffer.failure;
-      buffer.failure = undefined;
-      return Promise.reject(error);
-    }
-    if (buffer.closed) return Promise.resolve({ value: undefined, done: true });
-    waiting.set(connection, this);
-    return new Promise((resolve, reject) => buffer.waiters.push({ resolve, reject })).finally(() => {
-      if (buffer.waiters.length === 0) waiting.delete(connection);
-    }) as Promise<Result>;
-  }
-
-  return(): Promise<Result> {
-    this.buffer.close();
-    this.buffer.events.length = 0;
-    this.buffer.failure = undefined;
-    return Promise.resolve({ value: undefined, done: true });
-  }
-
-  async throw(error?: unknown): Promise<Result> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [asyncDispose](): Promise<void> {
-    await this.return();
-  }
-}
-
-/** Apart from the iterator's constructor, whose scope knows the iterator: a closure made here cannot keep it alive. */
-function makeBuffer(highWaterMark: number): { buffer: Buffer; receive: (sender: unknown, args: unknown) => void } {
+/** An object of closures, and not of a class, so that bundlers can leave it out of apps that do not call `on()`. */
+function bufferedIterator(signal: AnySignal, { sender = null, signal: abortSignal, highWaterMark }: typeof ON): SignalIterator<Event> {
   const buffer = new Buffer();
-  return {
-    buffer,
-    receive: (sender, args) => {
-      buffer.push([sender, args], highWaterMark);
+  const iterator: SignalIterator<Event> = {
+    next(): Promise<Result> {
+      const event = buffer.events.shift();
+      if (event !== undefined) return Promise.resolve({ value: event, done: false });
+      if (buffer.failure !== undefined) {
+        const { error } = buffer.failure;
+        buffer.failure = undefined;
+        return Promise.reject(error);
+      }
+      if (buffer.closed) return Promise.resolve({ value: undefined, done: true });
+      waiting.set(connection, this);
+      return new Promise((resolve, reject) => buffer.waiters.push({ resolve, reject })).finally(() => {
+        if (buffer.waiters.length === 0) waiting.delete(connection);
+      }) as Promise<Result>;
+    },
+    return(): Promise<Result> {
+      buffer.close();
+      buffer.events.length = 0;
+      buffer.failure = undefined;
+      return Promise.resolve({ value: undefined, done: true });
+    },
+    async throw(error?: unknown): Promise<Result> {
+      await this.return();
+      throw error;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async [asyncDispose](): Promise<void> {
+      await this.return();
     },
   };
+  const receive = (from: unknown, args: unknown): void => { buffer.push([from, args], highWaterMark); };
+  const connection = signal.connect(receive, { sender, owner: iterator });
+  const abort = listenWeakly(abortSignal, buffer);
+  buffer.whenClosed(() => {
+    connection.disconnect();
+    waiting.delete(connection);
+    abort?.();
+  });
+  return iterator;
 }
 
 /** Close the buffer on abort, without the AbortSignal keeping it alive. Returns what takes the listener away. */
@@ -235,20 +216,18 @@ function listenWeakly(abortSignal: AbortSignalLike | undefined, buffer: Buffer):
   return stop;
 }
 
-const collectedBuffers = new FinalizationRegistry<() => void>((stop) => {
+const collectedBuffers = /* @__PURE__ */ new FinalizationRegistry<() => void>((stop) => {
   stop();
 });
 
 const ONCE = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined };
-const ON = { ...ONCE, highWaterMark: Infinity };
-const ON_RULES = {
-  ...RULES,
-  highWaterMark: [(value: unknown) => value === undefined || value === Infinity || (Number.isInteger(value) && (value as number) > 0), 'must be a positive integer, not %'],
-} as const;
+const ON = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined, highWaterMark: Infinity };
+/** How many sends may wait. */
+const HIGH_WATER_MARK = [(value: unknown) => value === undefined || value === Infinity || (Number.isInteger(value) && (value as number) > 0), 'must be a positive integer, not %'] as const;
 
 function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): typeof ON {
   if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);
-  return { ...ON, ...parseOptions(options, method, method === 'on()' ? ON : ONCE, ON_RULES) };
+  return { ...ON, ...parseOptions(options, method, method === 'on()' ? ON : ONCE, { ...RULES, highWaterMark: HIGH_WATER_MARK }) };
 }
 
 /** What `node:events` rejects with, too. */

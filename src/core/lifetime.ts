@@ -51,8 +51,8 @@ class ConnectionGroup implements Group, Sweepable {
   }
 }
 
-const owners: WeakMap<object, ConnectionGroup> = shared('owners', () => new WeakMap());
-const abortSignals: WeakMap<object, ConnectionGroup> = shared('abortSignals', () => new WeakMap());
+const owners: WeakMap<object, ConnectionGroup> = /* @__PURE__ */ shared('owners', () => new WeakMap());
+const abortSignals: WeakMap<object, ConnectionGroup> = /* @__PURE__ */ shared('abortSignals', () => new WeakMap());
 
 /**
  * End every connection made with this `owner`, on all signals: what a component calls when it closes. Sends in flight do not call its

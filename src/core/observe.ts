@@ -27,7 +27,7 @@ export interface Observer {
 }
 
 /** The tools at work. */
-const observers: Observer[] = shared('observers', () => []);
+const observers: Observer[] = /* @__PURE__ */ shared('observers', () => []);
 
 /** Take an observer to work; returns what ends that. */
 export function observe(observer: Observer): () => void {

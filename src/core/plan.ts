@@ -22,7 +22,7 @@ export class Plan {
 }
 
 /** The result of a send that called nobody. */
-export const NOTHING: readonly never[] = Object.freeze([]);
+export const NOTHING: readonly never[] = /* @__PURE__ */ Object.freeze([]);
 
 /** Higher priority first, then connect order. */
 export function byDispatchOrder(a: Registration, b: Registration): number {

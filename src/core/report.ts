@@ -16,7 +16,7 @@ export type ErrorHandler = (error: unknown, context: ErrorContext) => void;
 
 declare const console: { error(...data: unknown[]): void };
 
-const handlers: Set<{ readonly handle: ErrorHandler }> = shared('errorHandlers', () => new Set());
+const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared('errorHandlers', () => new Set());
 
 /**
  * Hear every *reported* error: one that nobody is left to catch, because the send that caused it has returned. These are rejections

@@ -7,7 +7,7 @@ export interface Sweepable {
 }
 
 /** One registration for all parts of a thing, and not one for each: that of an object which the next collection takes. */
-const collections = new FinalizationRegistry<WeakRef<Sweepable>>((reference) => {
+const collections = /* @__PURE__ */ new FinalizationRegistry<WeakRef<Sweepable>>((reference) => {
   const swept = reference.deref();
   if (swept === undefined) return;
   swept.waits = false;

@@ -35,4 +35,4 @@ export interface Tools {
 }
 
 /** What is at work in the process. Nothing in production: that is all that a send looks at. */
-export const tools: { current: Tools | undefined } = shared('tools', () => ({ current: undefined }));
+export const tools: { current: Tools | undefined } = /* @__PURE__ */ shared('tools', () => ({ current: undefined }));
