@@ -1,6 +1,6 @@
 import { signalName } from './describe.ts';
 import { parseOptions } from './options.ts';
-import { NOTHING, type Plan } from './plan.ts';
+import { NOTHING, type Plan, silenceOf } from './plan.ts';
 import type { Callee, Registration } from './registration.ts';
 import { reportRejection } from './report.ts';
 import { type Following, type SendMethod, tools } from './tools.ts';
@@ -47,12 +47,13 @@ export function send(signal: AnySignal, plans: Plans, sender: unknown, args: obj
     const response = receiver(sender, args, signal);
     if (response !== undefined || plans.version !== version) return sendOn(signal, plan, sender, args, receivers, index, response);
   }
-  return plan.silence;
+  return (plan.silence ??= silenceOf(plan));
 }
 
 /** Go on with a send whose result must be gathered: one has answered, or may have disconnected another. */
-function sendOn(signal: AnySignal, { registrations, silence }: Plan, sender: unknown, args: object, receivers: readonly AnyFunction[], called: number, response: unknown): readonly Pair[] {
-  const responses: Pair[] = silence.slice(0, called);
+function sendOn(signal: AnySignal, plan: Plan, sender: unknown, args: object, receivers: readonly AnyFunction[], called: number, response: unknown): readonly Pair[] {
+  const { registrations } = plan;
+  const responses: Pair[] = (plan.silence ??= silenceOf(plan)).slice(0, called);
   responses.push([receivers[called] as AnyFunction, response]);
   for (let index = called + 1; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;

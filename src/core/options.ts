@@ -10,7 +10,6 @@ export const thisArgument: unique symbol = Symbol.for('tocsin/1.this') as never;
 /** The checked options of a registration, less what must be held weakly. `PLAIN` is shared by every receiver without options. */
 export interface Settings {
   readonly weak: boolean;
-  readonly owned: boolean;
   readonly once: boolean;
   readonly subclasses: boolean;
   readonly afterCommit: boolean;
@@ -55,7 +54,8 @@ const DISCONNECT = { sender: undefined as unknown, owner: undefined as object | 
 
 const DISCONNECT_BY_UID = { ...DISCONNECT, dispatchUid: undefined as unknown };
 
-export const PLAIN: Settings = { ...CONNECT, owned: false };
+export const PLAIN: Settings = CONNECT;
+const COMPARED = ['weak', 'once', 'subclasses', 'afterCommit', 'priority', 'signal', thisArgument] as const;
 const PLAIN_REQUEST: ConnectRequest = { ...CONNECT, settings: PLAIN };
 
 /** What an option may be, and what to say of anything else. */
@@ -88,9 +88,11 @@ export const RULES = {
  * not exist is wrong, for a typo such as `sendr` must not mean "every sender".
  */
 export function parseOptions<T extends object>(options: unknown = {}, method: string, defaults: T, rules: Rules = RULES): T {
+  assertPlainObject(options, method);
   const parsed = { ...defaults };
-  for (const [key, value] of entries(options, method)) {
+  for (const key of Reflect.ownKeys(options)) {
     if (!Object.hasOwn(defaults, key)) throw unknownOption(key, method, Object.keys(defaults));
+    const value = options[key];
     assertOption(key, value, rules[key]);
     if (value !== undefined) parsed[key as keyof T] = value as never;
   }
@@ -100,9 +102,10 @@ export function parseOptions<T extends object>(options: unknown = {}, method: st
 /** The options of `connect()`. */
 export function parseConnectOptions(options: unknown, allowed: { readonly afterCommit: boolean }): ConnectRequest {
   if (options === undefined) return PLAIN_REQUEST;
-  const { sender, owner, replace, ...given } = parseOptions(options, 'connect()', CONNECT);
-  const settings: Settings = { ...given, owned: owner !== undefined };
-  const { weak, subclasses, dispatchUid } = settings;
+  const settings = parseOptions(options, 'connect()', CONNECT);
+  const { sender, owner, replace, weak, subclasses, dispatchUid } = settings;
+  // a registration that held them would keep them alive
+  settings.sender = settings.owner = undefined;
   if (settings.afterCommit && !allowed.afterCommit) {
     throw new TypeError('afterCommit is only for postSave, postDelete, m2mChanged and postBulk: the other signals come before a write');
   }
@@ -137,12 +140,12 @@ export function assertReceiver(receiver: unknown): asserts receiver is AnyFuncti
 
 /** The first setting in which two registrations of one identity differ. */
 export function difference(a: Settings, b: Settings): keyof Settings | undefined {
-  return (['weak', 'once', 'subclasses', 'afterCommit', 'priority', 'signal', thisArgument] as const).find((key) => a[key] !== b[key]);
+  return COMPARED.find((key) => a[key] !== b[key]);
 }
 
 /** The own keys and values of an options object, each read once. */
 export function entries(options: unknown, method: string): [key: string | symbol, value: unknown][] {
-  if (!isPlainObject(options)) throw new TypeError(`The options of ${method} must be a plain object, not ${describe(options)}`);
+  assertPlainObject(options, method);
   return Reflect.ownKeys(options).map((key) => [key, options[key]]);
 }
 
@@ -156,11 +159,12 @@ export function unknownOption(key: string | symbol, method: string, known: reado
   return new TypeError(`Unknown option ${describe(key)} of ${method}; it takes ${known.join(', ')}`);
 }
 
-/** An object that nobody has given a class, in any realm, such as that of a test runner. */
-function isPlainObject(value: unknown): value is Record<string | symbol, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+/** Throws unless it is an object that nobody has given a class, in any realm, such as that of a test runner. */
+function assertPlainObject(options: unknown, method: string): asserts options is Record<string | symbol, unknown> {
+  const prototype: unknown = typeof options === 'object' && options !== null ? Object.getPrototypeOf(options) : options;
+  if (prototype === null ? options === null : prototype === options || Object.getPrototypeOf(prototype) !== null) {
+    throw new TypeError(`The options of ${method} must be a plain object, not ${describe(options)}`);
+  }
 }
 
 function isDefined(value: unknown): boolean {

@@ -8,17 +8,18 @@ export class Plan {
   readonly registrations: readonly Registration[];
   /** What dispatch can call with nothing in between; undefined if one of them wants more than to be called. */
   readonly receivers: readonly AnyFunction[] | undefined;
-  private silent: readonly SilentPair[] | undefined = undefined;
+  /** What `send()` returns when receivers that are called as they are all return nothing; made by the first such send. */
+  silence: readonly SilentPair[] | undefined = undefined;
 
   constructor(registrations: Registration[]) {
     this.registrations = registrations.sort(byDispatchOrder);
     this.receivers = registrations.every(({ plain }) => plain) ? registrations.map(({ target }) => target as AnyFunction) : undefined;
   }
+}
 
-  /** What `send()` returns when receivers that are called as they are all return nothing. */
-  get silence(): readonly SilentPair[] {
-    return (this.silent ??= this.receivers?.length ? Object.freeze(this.receivers.map((receiver) => Object.freeze([receiver, undefined] as const))) : NOTHING);
-  }
+/** Pairs of receivers that have returned nothing; shared, and so frozen. */
+export function silenceOf({ receivers = [] }: Plan): readonly SilentPair[] {
+  return receivers.length === 0 ? NOTHING : Object.freeze(receivers.map((receiver) => Object.freeze([receiver, undefined] as const)));
 }
 
 /** The result of a send that called nobody. */

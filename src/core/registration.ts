@@ -144,7 +144,9 @@ export class KeyedConnection extends Handle {
   }
 }
 
-/** The settings of a live connection, of this or another copy of the library. */
-export function settingsOf(connection: Connection): Settings {
-  return (connection as Partial<Handle>).registration?.settings ?? PLAIN;
+/** How a live connection, of this or another copy of the library, is held, and its settings. */
+export function settingsOf(connection: Connection): Settings & { readonly lifetime: 'strong' | 'weak' | 'owner' } {
+  const { registration } = connection as Partial<Handle>;
+  const settings = registration?.settings ?? PLAIN;
+  return { ...settings, lifetime: settings.weak ? 'weak' : typeof registration?.target === 'object' ? 'owner' : 'strong' };
 }

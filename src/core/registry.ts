@@ -32,7 +32,8 @@ export class Registry implements Keeper, Sweepable {
 
   /** Whom a send from `sender` calls. */
   planFor(sender: unknown): Plan {
-    return (this.hasKeyed ? this.keyedPlan(sender) : undefined) ?? (this.anyPlan ??= new Plan([...this.any.registrations.values()]));
+    // what is done once stays out of what is done often, and out of what the engine inlines there
+    return (this.hasKeyed ? this.keyedPlan(sender) : this.anyPlan) ?? this.planForAny();
   }
 
   /** Whether a send from `sender` would call someone. */
@@ -113,6 +114,10 @@ export class Registry implements Keeper, Sweepable {
   private *handles(): Generator<Handle> {
     yield* this.any.registrations.values();
     yield* this.keyed;
+  }
+
+  private planForAny(): Plan {
+    return (this.anyPlan ??= new Plan([...this.any.registrations.values()]));
   }
 
   /** The plan of a sender that somebody has named; undefined if only those who hear every sender hear it. */

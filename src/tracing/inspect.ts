@@ -60,14 +60,14 @@ export function inspect(signal?: AnySignal): SignalListing | SignalListing[] {
 function listingOf(signal: AnySignal): SignalListing {
   const receivers = signal.connections.map((connection): ReceiverListing => {
     const { receiver, sender } = connection;
-    const { subclasses, priority, weak, owned, once, afterCommit, dispatchUid } = settingsOf(connection);
+    const { subclasses, priority, lifetime, once, afterCommit, dispatchUid } = settingsOf(connection);
     return {
       name: nameOf(receiver),
       sender,
       senderName: nameOfSender(sender),
       subclasses,
       priority,
-      lifetime: weak ? 'weak' : owned ? 'owner' : 'strong',
+      lifetime,
       once,
       afterCommit,
       dispatchUid,

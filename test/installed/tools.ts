@@ -37,6 +37,22 @@ const TOOLS = {
   jest: { jest: '30.5.2' },
   vitest4: { vite: '8.3.8', vitest: '4.1.12' },
   vitest5: { vite: '8.3.8', vitest: '5.1.1' },
+  peers: {
+    '@lumino/signaling': '2.1.6',
+    'emittery-1': 'npm:emittery@1.2.1',
+    'emittery-2': 'npm:emittery@2.2.0',
+    eventemitter3: '5.0.4',
+    hookable: '6.1.2',
+    'mini-signals': '3.0.0',
+    mitt: '3.0.1',
+    nanoevents: '10.0.0',
+    rxjs: '7.8.2',
+    signals: '1.0.0',
+    'ste-events': '3.0.11',
+    tapable: '2.3.4',
+    tseep: '1.3.1',
+    'typed-signals': '3.0.0',
+  },
 } as const;
 
 export type ToolGroup = keyof typeof TOOLS;

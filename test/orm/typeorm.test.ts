@@ -520,6 +520,25 @@ describe('TypeORM', () => {
       expect(dataSource.subscribers).toEqual([theirs]);
     });
 
+    test('an app may add subscribers and take them away, while somebody listens and while nobody does', async () => {
+      const [first, second] = [{ afterInsert: () => void log.push('first') }, { afterInsert: () => void log.push('second') }];
+      const save = async (): Promise<string[]> => {
+        log.length = 0;
+        await dataSource.manager.save(make(Tag, { name: 'a' }));
+        return [...log];
+      };
+      dataSource.subscribers.push(first);
+      const connection = postSave.connect(() => void log.push('signal'), { sender: Tag });
+      dataSource.subscribers.push(second);
+      expect((await save()).sort()).toEqual(['first', 'second', 'signal']);
+      dataSource.subscribers.splice(dataSource.subscribers.indexOf(first), 1);
+      expect((await save()).sort()).toEqual(['second', 'signal']);
+      connection.disconnect();
+      expect(await save()).toEqual(['second']);
+      dataSource.subscribers.splice(dataSource.subscribers.indexOf(second), 1);
+      expect(await save()).toEqual([]);
+    });
+
     test('of two DataSources keeps their transactions apart', async () => {
       const other = await open();
       using attached = attachSignals(other, { using: 'other' });

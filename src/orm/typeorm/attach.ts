@@ -4,7 +4,7 @@ import { parseAdapterOptions } from '../adapter-options.ts';
 import { attachOnce } from '../attachment.ts';
 import { attached, TypeormAdapter } from './adapter.ts';
 import { interceptBuilders } from './builders.ts';
-import { interceptManager } from './manager.ts';
+import { interceptManager, nobodyListens } from './manager.ts';
 import { subscribers } from './subscribers.ts';
 
 /** Connect a DataSource to the signals: TypeORM's subscribers where they tell enough, its methods where they do not. */
@@ -23,23 +23,37 @@ export function attach(dataSource: DataSource, options: unknown): Disposable {
   });
 }
 
-/** `initialize()` makes a new array of subscribers, so that ours are added to whichever array there is. */
+/**
+ * `initialize()` makes a new array of subscribers, so that ours are added to whichever array there is. TypeORM asks for it at every step of
+ * every write, and ours are not among them while nobody listens to any model: then they cost nothing.
+ */
 function addSubscribers(dataSource: DataSource, ours: readonly EntitySubscriberInterface[]): () => void {
   let theirs = dataSource.subscribers;
+  let known = [...theirs];
   let all = [...theirs, ...ours];
+  /** An app may add to the array that it was given, or take from it, and was given now one and now the other. */
+  const agree = (): void => {
+    const listed = all.filter((subscriber) => !ours.includes(subscriber));
+    const added = [...theirs, ...listed].filter((subscriber) => !known.includes(subscriber));
+    known = [...known.filter((subscriber) => theirs.includes(subscriber) && listed.includes(subscriber)), ...new Set(added)];
+    theirs.splice(0, theirs.length, ...known);
+    all = [...known, ...ours];
+  };
   Object.defineProperty(dataSource, 'subscribers', {
     configurable: true,
     enumerable: true,
-    get: () => all,
+    get() {
+      if (all.length !== theirs.length + ours.length) agree();
+      return nobodyListens() ? theirs : all;
+    },
     set(subscribers: EntitySubscriberInterface[]) {
       theirs = subscribers;
+      known = [...subscribers];
       all = [...subscribers, ...ours];
     },
   });
   return () => {
-    // what was pushed to the array meanwhile stays
-    const subscribersLeft = all.filter((subscriber) => !ours.includes(subscriber));
-    theirs.splice(0, theirs.length, ...subscribersLeft);
+    agree();
     Object.defineProperty(dataSource, 'subscribers', { configurable: true, enumerable: true, writable: true, value: theirs });
   };
 }

@@ -94,7 +94,8 @@ export function interceptManager(dataSource: DataSource): () => void {
 
 const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Pick<Signal, 'idle'>[];
 
-function nobodyListens(): boolean {
+/** Whether no model signal has a receiver, for any model. */
+export function nobodyListens(): boolean {
   return SIGNALS.every(({ idle }) => idle);
 }
 
