@@ -133,4 +133,12 @@ const allocation = printedRow('allocation', '11. Bytes that a send allocates', (
   return `| | bytes |\n|---|---:|\n${names.map((name) => `| ${name} | ${(measure(name) as number).toFixed(2)} |`).join('\n')}`;
 });
 
-export const CELLS: readonly Cell[] = [...dispatch, ...keyed, collecting, robust, ...async, ...churn, retained, bytes, save, imports, allocation, quick, quickKeyed, quickChurn];
+const sizes = printedRow('sizes', '12. Size in a bundle, minified and compressed', (measure) => {
+  const names = [
+    'tocsin, { Signal }', 'tocsin, { Signal, receiver, postSave }', 'eventemitter3', 'mitt', 'nanoevents', 'tseep', 'emittery', 'hookable', 'tapable', '@lumino/signaling', 'mini-signals',
+    'typed-signals', 'js-signals', 'ste-events', 'rxjs Subject',
+  ];
+  return `| | bytes |\n|---|---:|\n${names.map((name) => `| ${name} | ${String(measure(name))} |`).join('\n')}`;
+});
+
+export const CELLS: readonly Cell[] = [...dispatch, ...keyed, collecting, robust, ...async, ...churn, retained, bytes, save, imports, allocation, sizes, quick, quickKeyed, quickChurn];

@@ -1,13 +1,12 @@
 import { signalName } from './describe.ts';
 import { parseOptions } from './options.ts';
 import { NOTHING, type Plan, silenceOf } from './plan.ts';
-import type { Callee, Registration } from './registration.ts';
+import type { Registration } from './registration.ts';
 import { reportRejection } from './report.ts';
 import { type Following, type SendMethod, tools } from './tools.ts';
 import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
 
 type Pair = readonly [AnyFunction, unknown];
-type Outcome = PromiseSettledResult<unknown>;
 
 /** What a send needs to know of its signal's registry. */
 interface Plans {
@@ -21,15 +20,6 @@ interface Deferring extends AnySignal {
   defers?(registration: Registration, sender: unknown, args: object, following: Following | undefined): boolean;
 }
 
-/** One send on its way. */
-interface Sending {
-  readonly signal: Deferring;
-  readonly plan: Plan;
-  readonly sender: unknown;
-  readonly args: object;
-  readonly following: Following | undefined;
-}
-
 /** The payload of a send without one. */
 export const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
 
@@ -40,115 +30,106 @@ export const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
 export function send(signal: AnySignal, plans: Plans, sender: unknown, args: object): Responses<unknown> {
   const plan = plans.planFor(sender);
   const { receivers } = plan;
-  if (receivers === undefined || tools.current !== undefined) return follow(signal, plan, sender, args, 'send', sendMixed);
+  if (receivers === undefined || tools.current !== undefined) return follow(signal, plans, plan, sender, args, 'send', answersOf);
   const { version } = plans;
   for (let index = 0; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;
     const response = receiver(sender, args, signal);
-    if (response !== undefined || plans.version !== version) return sendOn(signal, plan, sender, args, receivers, index, response);
+    if (response !== undefined || plans.version !== version) return sendOn(signal, plans, plan, sender, args, version, index, response);
   }
   return (plan.silence ??= silenceOf(plan));
 }
 
-/** Go on with a send whose result must be gathered: one has answered, or may have disconnected another. */
-function sendOn(signal: AnySignal, plan: Plan, sender: unknown, args: object, receivers: readonly AnyFunction[], called: number, response: unknown): readonly Pair[] {
-  const { registrations } = plan;
-  const responses: Pair[] = (plan.silence ??= silenceOf(plan)).slice(0, called);
-  responses.push([receivers[called] as AnyFunction, response]);
+/** Go on with a send whose result must be gathered: the receiver at `called` has answered, or may have disconnected another. */
+function sendOn(
+  signal: AnySignal,
+  plans: Plans,
+  { receivers = [], registrations }: Plan,
+  sender: unknown,
+  args: object,
+  version: number,
+  called: number,
+  response: unknown,
+): readonly Pair[] {
+  const pairs: Pair[] = [];
+  for (let index = 0; index < called; index++) pairs.push([receivers[index] as AnyFunction, undefined]);
+  pairs.push([receivers[called] as AnyFunction, response]);
   for (let index = called + 1; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;
-    if ((registrations[index] as Registration).connected) responses.push([receiver, receiver(sender, args, signal)]);
+    if (plans.version === version || (registrations[index] as Registration).connected) pairs.push([receiver, receiver(sender, args, signal)]);
   }
-  return responses;
+  return pairs;
 }
 
 /** Everyone is called; what they throw becomes their outcome. */
 export function sendRobust(signal: AnySignal, plans: Plans, sender: unknown, args: object): Outcomes<unknown> {
-  return follow(signal, plans.planFor(sender), sender, args, 'sendRobust', sendMixedRobustly);
+  return follow(signal, plans, plans.planFor(sender), sender, args, 'sendRobust', outcomesOf);
 }
 
-/**
- * As `send` or `sendRobust`, and wait for what they return. All start before this function first waits, unless it is serial. An async
- * function, so that nothing here throws synchronously.
- */
-export async function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown, method: 'sendAsync' | 'sendRobustAsync'): Promise<readonly (readonly [AnyFunction, never])[]> {
-  const { serial, [around]: scope } = parseOptions(options, `${method}()`, CONCURRENT);
-  const robust = method === 'sendRobustAsync';
-  return follow(signal, plans.planFor(sender), sender, args, method, async (sending) => {
-    const receivers: AnyFunction[] = [];
-    const settling: (Outcome | Promise<Outcome>)[] = [];
-    for (const registration of sending.plan.registrations) {
-      const callee = begin(registration, sending);
-      if (callee === undefined) continue;
-      const { receiver } = callee;
-      let outcome: Outcome | Promise<Outcome>;
-      try {
-        outcome = settled(scope(receiver, () => call(callee, sending)));
-        if (serial) outcome = await outcome;
-      } catch (reason) {
-        outcome = { status: 'rejected', reason };
-      }
-      receivers.push(receiver);
-      settling.push(outcome);
-      if (!robust && 'reason' in outcome) break;
-    }
-    // eslint-disable-next-line @typescript-eslint/await-thenable -- some have settled, in a serial send all of them
-    const outcomes = await Promise.all(settling);
-    const errors = robust ? [] : outcomes.filter(({ status }) => status === 'rejected').map((outcome) => (outcome as PromiseRejectedResult).reason as unknown);
-    if (errors.length > 1) {
-      throw new AggregateError(errors, `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`);
-    }
-    if (errors.length === 1) throw errors[0];
-    return outcomes.length === 0 ? NOTHING : outcomes.map((outcome, index) => [receivers[index], robust ? outcome : (outcome as PromiseFulfilledResult<unknown>).value] as never);
-  });
+/** As `send` or `sendRobust`, and wait for what they return. Never throws synchronously. */
+export function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown, method: 'sendAsync' | 'sendRobustAsync'): Promise<readonly (readonly [AnyFunction, never])[]> {
+  let parsed = CONCURRENT;
+  try {
+    if (options !== undefined) parsed = parseOptions(options, `${method}()`, CONCURRENT);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  const { serial, [around]: scope } = parsed;
+  const [concurrently, serially] = method === 'sendAsync' ? [settledAnswersOf, serialAnswersOf] : [settledOutcomesOf, serialOutcomesOf];
+  return follow(signal, plans, plans.planFor(sender), sender, args, method, serial ? serially : concurrently, scope) as Promise<readonly (readonly [AnyFunction, never])[]>;
 }
 
-/** Runs each receiver of an async send; adapters put it into the scope of its transaction. */
+/** Runs each receiver of a send; adapters put it into the scope of its transaction. */
 export type Around = (receiver: AnyFunction, invoke: () => unknown) => unknown;
 
 /** The internal option behind `Around`, registered so that an adapter of one copy of the library can send on a signal of another. */
 export const around: unique symbol = Symbol.for('tocsin/1.around') as never;
 
-const CONCURRENT = { serial: false, [around]: (_receiver: AnyFunction, invoke: () => unknown): unknown => invoke() };
+const CONCURRENT = { serial: false, [around]: undefined as Around | undefined };
 
 /** Do a send, with the tools at work looking on. */
-function follow<T>(signal: AnySignal, plan: Plan, sender: unknown, args: object, method: SendMethod, run: (sending: Sending) => T): T {
-  if (tools.current === undefined) return run({ signal, plan, sender, args, following: undefined });
-  return tools.current.follow({ signal, sender, args, method }, (following) => run({ signal, plan, sender, args, following }));
+function follow<T>(signal: AnySignal, plans: Plans, plan: Plan, sender: unknown, args: object, method: SendMethod, run: (sending: Sending) => T, scope?: Around): T {
+  const begin = (following?: Following): T => run({ signal, plans, version: plans.version, plan, size: plan.registrations.length, sender, args, following, scope, receiver: undefined });
+  return tools.current === undefined ? begin() : tools.current.follow({ signal, sender, args, method }, begin);
 }
 
-function sendMixed(sending: Sending): readonly Pair[] {
-  const responses: Pair[] = [];
-  for (const registration of sending.plan.registrations) {
-    const callee = begin(registration, sending);
-    if (callee !== undefined) responses.push([callee.receiver, call(callee, sending)]);
-  }
-  return responses.length === 0 ? NOTHING : responses;
+/** In place of the response of a receiver that is not called. */
+const SKIPPED: unique symbol = /* @__PURE__ */ Symbol() as never;
+
+/** One send on its way, receiver by receiver. */
+interface Sending {
+  readonly signal: Deferring;
+  readonly plans: Plans;
+  /** That of the registry when it began. */
+  readonly version: number;
+  readonly plan: Plan;
+  readonly size: number;
+  readonly sender: unknown;
+  readonly args: object;
+  readonly following: Following | undefined;
+  readonly scope: Around | undefined;
+  /** The one that was called last. */
+  receiver: AnyFunction | undefined;
 }
 
-function sendMixedRobustly(sending: Sending): Outcomes<unknown> {
-  const outcomes: (readonly [AnyFunction, Outcome])[] = [];
-  for (const registration of sending.plan.registrations) {
-    const callee = begin(registration, sending);
-    if (callee === undefined) continue;
-    const { receiver } = callee;
-    let outcome: Outcome;
-    try {
-      outcome = { status: 'fulfilled', value: call(callee, sending) };
-    } catch (reason) {
-      outcome = { status: 'rejected', reason };
-    }
-    outcomes.push([receiver, outcome]);
-    if ('value' in outcome) reportRejection(outcome.value, { signal: sending.signal, sender: sending.sender, receiver });
-  }
-  return outcomes.length === 0 ? NOTHING : outcomes;
+/** What the receiver of that number returns; `SKIPPED` if it is not to be called. */
+function call(sending: Sending, index: number): unknown {
+  const { plans, version, plan, signal, sender, args, following, scope } = sending;
+  const registration = plan.registrations[index] as Registration;
+  if (plan.receivers === undefined || following !== undefined || scope !== undefined) return callOtherwise(sending, registration);
+  if (plans.version !== version && !registration.connected) return SKIPPED;
+  const receiver = plan.receivers[index] as AnyFunction;
+  sending.receiver = receiver;
+  return receiver(sender, args, signal);
 }
 
-/** What to call now, if the receiver is still connected and its call is not put off until a commit. Ends a `once` connection. */
-function begin(registration: Registration, { signal, sender, args, following }: Sending): Callee | undefined {
+/** For a receiver that is no plain one, or with tools or an adapter around it. Ends a `once` connection. */
+function callOtherwise(sending: Sending, registration: Registration): unknown {
+  const { signal, sender, args, following, scope } = sending;
   const callee = registration.callee();
+  sending.receiver = callee?.receiver;
   const { afterCommit, once } = registration.settings;
-  const skipped =
+  const reason =
     callee === undefined
       ? 'ended'
       : following?.isMuted(callee.receiver)
@@ -156,23 +137,115 @@ function begin(registration: Registration, { signal, sender, args, following }: 
         : afterCommit && signal.defers?.(registration, sender, args, following)
           ? 'waiting for the commit'
           : undefined;
-  if (skipped !== undefined) {
-    following?.skip(callee?.receiver, skipped);
-    return undefined;
+  if (callee === undefined || reason !== undefined) {
+    following?.skip(callee?.receiver, reason as never);
+    return SKIPPED;
   }
   if (once) registration.connection.disconnect();
-  return callee;
-}
-
-function call({ receiver, self }: Callee, { signal, sender, args, following }: Sending): unknown {
+  const { receiver, self } = callee;
   const invoke = (): unknown => Reflect.apply(receiver, self, [sender, args, signal]);
-  return following === undefined ? invoke() : following.call(receiver, invoke);
+  const followed = following === undefined ? invoke : (): unknown => following.call(receiver, invoke);
+  return scope === undefined ? followed() : scope(receiver, followed);
 }
 
-async function settled(response: unknown): Promise<Outcome> {
-  try {
-    return { status: 'fulfilled', value: await response };
-  } catch (reason) {
-    return { status: 'rejected', reason };
+function answersOf(sending: Sending): readonly Pair[] {
+  const pairs: Pair[] = [];
+  for (let index = 0; index < sending.size; index++) {
+    const response = call(sending, index);
+    if (response !== SKIPPED) pairs.push([sending.receiver as AnyFunction, response]);
   }
+  return orNothing(pairs);
+}
+
+function outcomesOf(sending: Sending): Outcomes<unknown> {
+  const outcomes: (readonly [AnyFunction, PromiseSettledResult<unknown>])[] = [];
+  for (let index = 0; index < sending.size; index++) {
+    let value: unknown;
+    try {
+      value = call(sending, index);
+    } catch (reason) {
+      outcomes.push([sending.receiver as AnyFunction, { status: 'rejected', reason }]);
+      continue;
+    }
+    if (value === SKIPPED) continue;
+    const receiver = sending.receiver as AnyFunction;
+    outcomes.push([receiver, { status: 'fulfilled', value }]);
+    if (typeof value === 'object') reportRejection(value, { signal: sending.signal, sender: sending.sender, receiver });
+  }
+  return orNothing(outcomes);
+}
+
+async function serialAnswersOf(sending: Sending): Promise<readonly Pair[]> {
+  const pairs: Pair[] = [];
+  for (let index = 0; index < sending.size; index++) {
+    const response = call(sending, index);
+    if (response !== SKIPPED) pairs.push([sending.receiver as AnyFunction, await response]);
+  }
+  return orNothing(pairs);
+}
+
+async function settledAnswersOf(sending: Sending): Promise<readonly Pair[]> {
+  const { receivers, started } = start(sending, true);
+  let values: unknown[];
+  try {
+    values = await Promise.all(started);
+  } catch {
+    // still everything started is waited for
+    const errors = (await Promise.allSettled(started)).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+    throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(sending.signal)} failed`);
+  }
+  return orNothing(receivers.map((receiver, index) => [receiver, values[index]]));
+}
+
+async function serialOutcomesOf(sending: Sending): Promise<Outcomes<unknown>> {
+  const outcomes: (readonly [AnyFunction, PromiseSettledResult<unknown>])[] = [];
+  for (let index = 0; index < sending.size; index++) {
+    let outcome: PromiseSettledResult<unknown>;
+    try {
+      const value = await call(sending, index);
+      if (value === SKIPPED) continue;
+      outcome = { status: 'fulfilled', value };
+    } catch (reason) {
+      outcome = { status: 'rejected', reason };
+    }
+    outcomes.push([sending.receiver as AnyFunction, outcome]);
+  }
+  return orNothing(outcomes);
+}
+
+async function settledOutcomesOf(sending: Sending): Promise<Outcomes<unknown>> {
+  const { receivers, started } = start(sending, false);
+  const outcomes = await Promise.allSettled(started);
+  return orNothing(receivers.map((receiver, index) => [receiver, outcomes[index] as PromiseSettledResult<unknown>]));
+}
+
+interface Started {
+  readonly receivers: AnyFunction[];
+  readonly started: Promise<unknown>[];
+}
+
+/** Start all, before anyone waits. A query that only begins when it is awaited begins once. */
+function start(sending: Sending, untilThrow: boolean): Started {
+  const receivers: AnyFunction[] = [];
+  const started: Promise<unknown>[] = [];
+  for (let index = 0; index < sending.size; index++) {
+    let failed = false;
+    let response: unknown;
+    try {
+      response = call(sending, index);
+    } catch (reason) {
+      failed = untilThrow;
+      response = Promise.reject(reason);
+    }
+    if (response === SKIPPED) continue;
+    receivers.push(sending.receiver as AnyFunction);
+    started.push(Promise.resolve(response));
+    if (failed) break;
+  }
+  return { receivers, started };
+}
+
+/** Sends that have called nobody share their result. */
+function orNothing<T>(pairs: readonly T[]): readonly T[] {
+  return pairs.length === 0 ? NOTHING : pairs;
 }

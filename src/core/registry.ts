@@ -128,7 +128,8 @@ export class Registry implements Keeper, Sweepable {
     const bases = this.subclassed.size > 0 && typeof sender === 'function' ? basesOf(sender) : [];
     const own = this.bucketOf(sender);
     if (own === undefined && bases.length === 0) return undefined;
-    const heardBy = [this.any, own].flatMap((bucket) => [...(bucket?.registrations.values() ?? [])]);
+    const heardBy = [...this.any.registrations.values()];
+    for (const registration of own?.registrations.values() ?? []) heardBy.push(registration);
     for (const base of bases) {
       for (const registration of this.bucketOf(base)?.registrations.values() ?? []) if (registration.settings.subclasses) heardBy.push(registration);
     }

@@ -36,5 +36,3 @@ export function originFor(connection: Connection): Origin | undefined {
   const stack = stacks.get(connection);
   return stack && originOf(stack);
 }
-
-if ((globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.TOCSIN_ORIGINS === '1') recordOrigins();

@@ -88,9 +88,13 @@ describe('a bundler', () => {
     expect(code).toContain('the app');
   });
 
+  test.each(Object.keys(bundlers))('%s keeps tocsin/tracing where that is imported for its effect', async (name) => {
+    expect(await bundlers[name]?.('traced.js')).toContain('TOCSIN_ORIGINS');
+  });
+
   test.each(Object.keys(bundlers))('%s drops all but Signal where only that is imported', async (name) => {
     const code = (await bundlers[name]?.('only-signal.js')) ?? '';
     expect(code).toContain('circle of imports');
-    for (const part of ['receiver() needs', 'The sender of a model signal', 'highWaterMark', 'm2mChanged",', 'disconnectReceivers() takes', 'structuredClone']) expect(code).not.toContain(part);
+    for (const part of ['receiver() needs', 'The sender of a model signal', 'highWaterMark', 'm2mChanged",', 'disconnectReceivers() takes', 'structuredClone', 'TOCSIN_ORIGINS']) expect(code).not.toContain(part);
   });
 });
