@@ -66,7 +66,7 @@ describe('the tarball', () => {
 describe('a bundler', () => {
   const bundlers: Readonly<Record<string, (entry: string) => Promise<string>>> = {
     async esbuild(entry) {
-      const { outputFiles } = await build({ entryPoints: [app.path(entry)], bundle: true, format: 'esm', write: false });
+      const { outputFiles } = await build({ entryPoints: [app.path(entry)], bundle: true, format: 'esm', external: ['node:*'], write: false });
       return outputFiles[0]?.text ?? '';
     },
     async Vite(entry) {
