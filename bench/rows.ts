@@ -35,7 +35,7 @@ const dispatch = [1, 32].flatMap((signals) =>
 );
 const quick: Cell = {
   row: 'dispatch', title: 'Quick: 32 signals in turn, 3 receivers', unit: 'ns a send', params: { signals: 32, receivers: 3 },
-  contenders: ['tocsin', 'a loop over an array', 'node:events', 'eventemitter3', 'nanoevents'], rounds: 3, quick: true,
+  contenders: ['tocsin', 'a loop over an array', 'node:events', 'eventemitter3', 'nanoevents'], rounds: 9, quick: true,
 };
 
 const keyed = [1000, 100_000].map(
@@ -53,7 +53,7 @@ const keyed = [1000, 100_000].map(
 );
 const quickKeyed: Cell = {
   row: 'keyed', title: 'Quick: 1,000 senders', unit: 'ns a send', params: { senders: 1000 },
-  contenders: ['tocsin', 'node:events, one for each sender', 'eventemitter3, one for each sender'], rounds: 3, quick: true,
+  contenders: ['tocsin', 'node:events, one for each sender', 'eventemitter3, one for each sender'], rounds: 9, quick: true,
 };
 
 const collecting: Cell = {
@@ -91,7 +91,7 @@ const churn = [10, 1000, 100_000].map(
 );
 const quickChurn: Cell = {
   row: 'churn', title: 'Quick: churn with 1,000 connections', unit: 'ns for both', params: { connections: 1000 },
-  contenders: ['tocsin', 'a Map', 'tocsin, with owners', 'node:events'], rounds: 3, quick: true,
+  contenders: ['tocsin', 'a Map', 'tocsin, with owners'], rounds: 9, quick: true,
 };
 
 const pair = (columns: readonly [string, string], names: readonly string[]) => (measure: (contender: string) => unknown): string => {

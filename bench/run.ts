@@ -31,7 +31,7 @@ const format = (number: number): string => (number >= 1000 ? number.toFixed(0) :
 /** All contenders of a cell, each in a process of its own, in turns; a median of each, and of its ratio to the reference of the same turn. */
 function compare({ row, params, contenders, rounds }: Cell): Map<string, { readonly median: number; readonly ratio: number; readonly least: number; readonly most: number }> {
   const times = new Map(contenders.map((name) => [name, [] as number[]]));
-  for (let round = 0; round < Number(values.rounds ?? (values.quick ? 3 : rounds)); round++) {
+  for (let round = 0; round < Number(values.rounds ?? rounds); round++) {
     const order = [...contenders.slice(round % contenders.length), ...contenders.slice(0, round % contenders.length)];
     for (const name of order) times.get(name)?.push(measure(row, name, params) as number);
   }
@@ -59,9 +59,17 @@ function printed(cell: Cell): Record<string, number> {
 }
 
 console.log(`Node ${execFileSync(node, ['--version'], { encoding: 'utf8' }).trim().slice(1)}, ${cpus()[0]?.model ?? 'unknown processor'}, ${String(cpus().length)} cores`);
-const cells = CELLS.filter(({ row, quick }) => (values.quick || values.baseline ? quick === true : positionals.length === 0 || positionals.includes(row)));
+const cells = CELLS.filter(({ row, quick }) => (values.quick || values.baseline ? quick === true : quick !== true && (positionals.length === 0 || positionals.includes(row))));
 if (cells.length === 0) throw new Error(`No such row: ${positionals.join(', ')}. There are ${[...new Set(CELLS.map(({ row }) => row))].join(', ')}`);
-const ratios = Object.fromEntries(cells.map((cell) => [cell.title, printed(cell)]));
+const results = cells.map((cell) => [cell, printed(cell)] as const);
+/** How much of the time of each other one tocsin takes: what must not grow. */
+const ratios = Object.fromEntries(results.map(([{ title, row }, own]) => [title, Object.fromEntries(Object.entries(own).flatMap(([name, ratio]) => {
+  const isOwn = name.startsWith('tocsin');
+  if ((REFERENCE[row] === undefined) === isOwn) return [];
+  return [[name, Number((isOwn ? ratio : 1 / ratio).toFixed(2))]];
+}))]));
+/** Quick runs on busy machines differ by as much. */
+const NOISE = 1.5;
 
 if (values.baseline) writeFileSync(BASELINE, `${JSON.stringify(ratios, undefined, 2)}\n`);
 else if (values.quick) {
@@ -69,8 +77,7 @@ else if (values.quick) {
   const slower = Object.entries(ratios).flatMap(([title, own]) =>
     Object.entries(own).flatMap(([name, ratio]) => {
       const was = before[title]?.[name];
-      // the others divided by tocsin: less means that tocsin has become slower
-      return was !== undefined && !name.startsWith('tocsin') && ratio < was / 1.3 ? [`${title}, against ${name}: ${was.toFixed(2)} before, now ${ratio.toFixed(2)}`] : [];
+      return was !== undefined && ratio > was * NOISE ? [`${title}, ${name}: ${was.toFixed(2)} before, now ${ratio.toFixed(2)}`] : [];
     }),
   );
   console.log(slower.length === 0 ? '\nNo slower than the baseline.' : `\nSlower than the baseline, by more than the noise of a quick run:\n  ${slower.join('\n  ')}`);

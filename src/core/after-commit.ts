@@ -39,7 +39,7 @@ async function callAfterCommit(registration: Registration, signal: AnySignal, se
   const callee = registration.callee();
   if (callee === undefined) return;
   const { receiver, self } = callee;
-  if (registration.settings.once) registration.connection.disconnect();
+  if (registration.settings.once) registration.disconnect();
   try {
     const invoke = (): unknown => Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: atOnce(signal, sender) }, signal]);
     await (following === undefined ? invoke() : following.call(receiver, invoke));

@@ -141,7 +141,7 @@ function callOtherwise(sending: Sending, registration: Registration): unknown {
     following?.skip(callee?.receiver, reason as never);
     return SKIPPED;
   }
-  if (once) registration.connection.disconnect();
+  if (once) registration.disconnect();
   const { receiver, self } = callee;
   const invoke = (): unknown => Reflect.apply(receiver, self, [sender, args, signal]);
   const followed = following === undefined ? invoke : (): unknown => following.call(receiver, invoke);

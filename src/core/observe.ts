@@ -1,3 +1,4 @@
+import { isPromise } from './describe.ts';
 import { shared } from './shared.ts';
 import { type Following, type SendEvent, type SkipReason, type Tools, tools } from './tools.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
@@ -54,7 +55,7 @@ const all: Tools = {
     };
     try {
       const responses = send(following);
-      return responses instanceof Promise ? (responses.then(succeed, fail) as typeof responses) : succeed(responses);
+      return isPromise(responses) ? (responses.then(succeed, fail) as typeof responses) : succeed(responses);
     } catch (error) {
       return fail(error);
     }

@@ -74,18 +74,19 @@ export class Registry implements Keeper, Sweepable {
     try {
       this.accompany(registration, request);
     } catch (error) {
-      registration.connection.disconnect();
+      registration.disconnect();
       throw error;
     }
     return registration.connection;
   }
 
   disconnect(request: DisconnectRequest): boolean {
-    return this.bucketOf(request.sender)?.find(request)?.connection.disconnect() ?? false;
+    return this.bucketOf(request.sender)?.find(request)?.disconnect() ?? false;
   }
 
-  end(connection: Handle): boolean {
-    const { registration, connected } = connection;
+  end(handle: Handle): boolean {
+    const { registration, connected } = handle;
+    const connection = registration?.connection ?? handle;
     if (registration?.target !== undefined) {
       const { home, settings } = registration;
       home.remove(registration);
@@ -143,7 +144,7 @@ export class Registry implements Keeper, Sweepable {
     const found = this.bucketOf(sender)?.find({ receiver, owner, dispatchUid: settings.dispatchUid });
     if (found === undefined) return undefined;
     if (!found.connected) {
-      found.connection.disconnect();
+      found.disconnect();
       return undefined;
     }
     const differing = replace ? undefined : difference(found.settings, settings);

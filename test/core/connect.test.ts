@@ -350,6 +350,21 @@ describe('replace', () => {
     expect(owner).toBeDefined();
   });
 
+  test('leaves nothing of what it replaced, on an AbortSignal or in a list', () => {
+    for (const sender of [undefined, 'orders', User, {}]) {
+      const signal = new Signal();
+      const { signal: abortSignal, calls } = countingAbortSignal();
+      const options = sender === undefined ? {} : { sender };
+      signal.connect(() => 'old', { ...options, dispatchUid: 1, signal: abortSignal } as never);
+      signal.connect(() => 'new', { ...options, dispatchUid: 1, replace: true } as never);
+      expect(calls).toEqual({ added: 1, removed: 1 });
+      expect(signal.connections).toHaveLength(1);
+      signal.disconnect({ dispatchUid: 1, ...options });
+      expect(signal.hasListeners(sender)).toBe(false);
+      expect((signal as unknown as { readonly idle: boolean }).idle).toBe(true);
+    }
+  });
+
   test('with nothing to replace connects', () => {
     const signal = new Signal();
     signal.connect(() => 'new', { dispatchUid: 1, replace: true });
