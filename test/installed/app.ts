@@ -30,7 +30,7 @@ export class App {
 
   /** Copy the files of a folder beside this file. */
   copy(folder: string, only: readonly string[] = readdirSync(resolve(import.meta.dirname, folder))): void {
-    for (const name of only) cpSync(resolve(import.meta.dirname, folder, name), this.path(name));
+    for (const name of only) cpSync(resolve(import.meta.dirname, folder, name), this.path(name), { recursive: true });
   }
 
   read(name: string): string {
