@@ -62,8 +62,7 @@ const PLAIN_REQUEST: ConnectRequest = { ...CONNECT, settings: PLAIN };
 type Rule = readonly [isValid: (value: unknown) => boolean, problem: string];
 export const FLAG: Rule = [(value) => value === undefined || typeof value === 'boolean', 'must be true or false, not %'];
 
-type Rules = Readonly<Record<string | symbol, Rule>>;
-const ANYTHING: Rule = [() => true, ''];
+type Rules = Readonly<Record<string | symbol, Rule | undefined>>;
 
 /** Those of each option that has one. `undefined` stands for the default where that is harmless. */
 export const RULES = {
@@ -90,11 +89,15 @@ export const RULES = {
 export function parseOptions<T extends object>(options: unknown = {}, method: string, defaults: T, rules: Rules = RULES): T {
   assertPlainObject(options, method);
   const parsed = { ...defaults };
-  for (const key of Reflect.ownKeys(options)) {
-    if (!Object.hasOwn(defaults, key)) throw unknownOption(key, method, Object.keys(defaults));
-    const value = options[key];
-    assertOption(key, value, rules[key]);
-    if (value !== undefined) parsed[key as keyof T] = value as never;
+  // engines make these two lists in half the time of Reflect.ownKeys()
+  for (const keys of [Object.keys(options), Object.getOwnPropertySymbols(options)]) {
+    for (const key of keys) {
+      if (!Object.hasOwn(defaults, key)) throw unknownOption(key, method, Object.keys(defaults));
+      const value = options[key];
+      const rule = rules[key];
+      if (rule !== undefined) assertOption(key, value, rule);
+      if (value !== undefined) parsed[key as keyof T] = value as never;
+    }
   }
   return parsed;
 }
@@ -150,7 +153,7 @@ export function entries(options: unknown, method: string): [key: string | symbol
 }
 
 /** Throws if an option may not have that value. */
-export function assertOption(name: string | symbol, value: unknown, [isValid, problem]: Rule = ANYTHING): void {
+export function assertOption(name: string | symbol, value: unknown, [isValid, problem]: Rule): void {
   if (!isValid(value)) throw new TypeError(`${String(name)} ${problem.replace('%', () => describe(value))}`);
 }
 
