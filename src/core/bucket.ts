@@ -30,30 +30,26 @@ class Index<TEntry> {
  * The bucket of an object sender is reachable only through a WeakMap keyed by that sender, so it may hold the sender and receivers
  * that close over it; everything outside refers into it weakly.
  */
-export class Bucket implements Home {
+export class Bucket extends Index<Registration> implements Home {
   readonly keeper: Keeper;
   readonly sender: unknown;
-  private readonly index = new Index<Registration>();
   private weak: WeakMap<AnyFunction, Registration> | undefined = undefined;
   private owned: WeakMap<object, Index<Hold>> | undefined = undefined;
 
   constructor(keeper: Keeper, sender: unknown) {
+    super();
     this.keeper = keeper;
     this.sender = sender;
   }
 
-  get empty(): boolean {
-    return this.registrations.size === 0;
-  }
-
   /** All of them, in connect order: those that are found by their receiver under it, the others under themselves. */
   get registrations(): Map<unknown, Registration> {
-    return this.index.receivers;
+    return this.receivers;
   }
 
   /** The registration of that identity, dead or alive. */
   find({ receiver, dispatchUid, owner }: Identity): Registration | undefined {
-    const index = owner === undefined ? this.index : this.owned?.get(owner);
+    const index = owner === undefined ? this : this.owned?.get(owner);
     const found = index?.by(dispatchUid).get(dispatchUid === undefined ? receiver : dispatchUid)?.registration;
     return found === undefined && owner === undefined && dispatchUid === undefined ? this.weak?.get(receiver as AnyFunction) : found;
   }
@@ -70,7 +66,7 @@ export class Bucket implements Home {
       if (index === undefined) owned.set(owner, (index = new Index<Hold>()));
       index.by(dispatchUid).set(dispatchUid === undefined ? receiver : dispatchUid, hold);
     } else if (dispatchUid !== undefined) {
-      this.index.by(dispatchUid).set(dispatchUid, registration);
+      this.by(dispatchUid).set(dispatchUid, registration);
     } else if (weak) {
       (this.weak ??= new WeakMap()).set(receiver, registration);
     }
@@ -88,7 +84,7 @@ export class Bucket implements Home {
       index?.by(dispatchUid).delete(dispatchUid === undefined ? held.receiver : dispatchUid);
       if (index?.empty) this.owned?.delete(held.owner);
     } else if (dispatchUid !== undefined) {
-      this.index.by(dispatchUid).delete(dispatchUid);
+      this.by(dispatchUid).delete(dispatchUid);
     } else if (weak && held !== undefined) {
       this.weak?.delete(held);
     }

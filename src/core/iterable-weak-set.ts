@@ -25,8 +25,9 @@ export class IterableWeakSet<T extends object> {
     return this.references.size === 0;
   }
 
-  /** Drop what was collected. */
-  sweep(): void {
+  /** Drop what was collected; true if something is left. */
+  sweep(): boolean {
     for (const reference of this.references) if (reference.deref() === undefined) this.references.delete(reference);
+    return !this.empty;
   }
 }

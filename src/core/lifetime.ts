@@ -9,40 +9,40 @@ import type { AbortSignalLike } from './types.ts';
  * The connections that end together, with an owner or an AbortSignal. The group outlives signals that nobody holds any more, so it
  * must not keep one alive.
  */
-class ConnectionGroup implements Group, Sweepable {
+class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepable {
   waits = false;
-  private readonly connections = new IterableWeakSet<Handle>();
   /** Called once: whoever connects then makes a new group. */
   private whenEmpty: (() => void) | undefined;
 
   constructor(whenEmpty?: () => void) {
+    super();
     this.whenEmpty = whenEmpty;
   }
 
-  add(connection: Handle): void {
-    this.connections.add((connection.reference ??= new WeakRef(connection)));
+  join(connection: Handle): void {
+    this.add((connection.reference ??= new WeakRef(connection)));
     (connection.groups ??= []).push(this);
   }
 
-  delete({ reference }: Handle): void {
-    this.connections.delete(reference);
+  leave({ reference }: Handle): void {
+    this.delete(reference);
     this.endIfEmpty();
   }
 
   /** End them all; true if one was still connected. */
   disconnect(): boolean {
     let ended = false;
-    for (const connection of this.connections.members) ended = connection.disconnect() || ended;
+    for (const connection of this.members) ended = connection.disconnect() || ended;
     return ended;
   }
 
-  sweep(): boolean {
-    this.connections.sweep();
+  override sweep(): boolean {
+    super.sweep();
     return !this.endIfEmpty();
   }
 
   private endIfEmpty(): boolean {
-    const { empty } = this.connections;
+    const { empty } = this;
     if (empty) {
       this.whenEmpty?.();
       this.whenEmpty = undefined;
@@ -83,7 +83,7 @@ export function tieToOwner(connection: Handle, owner: object): void {
   let group = owners.get(owner);
   // nothing to do for an emptied group: it goes with its owner
   if (group === undefined) owners.set(owner, (group = new ConnectionGroup()));
-  group.add(connection);
+  group.join(connection);
 }
 
 /** End the connection when the AbortSignal aborts: one listener for all its connections, gone with the last of them. */
@@ -102,7 +102,7 @@ export function tieToAbortSignal(connection: Handle, abortSignal: AbortSignalLik
     abortSignal.addEventListener('abort', abort, { once: true });
     abortSignals.set(abortSignal, group);
   }
-  group.add(connection);
+  group.join(connection);
   // for signals that are collected: their connections end without a word
   sweepAfterCollection(group);
 }

@@ -36,7 +36,7 @@ export interface Callee {
 
 /** A set of connections to leave when one ends: an owner's, or an AbortSignal's. */
 export interface Group {
-  delete(connection: Handle): void;
+  leave(connection: Handle): void;
 }
 
 /** What every `Connection` has in common. */

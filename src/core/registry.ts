@@ -97,7 +97,7 @@ export class Registry implements Keeper, Sweepable {
     this.keyed.delete(connection);
     this.hasKeyed = this.keyed.size > 0;
     this.subclassed.delete(connection);
-    for (const group of connection.groups ?? []) group.delete(connection);
+    for (const group of connection.groups ?? []) group.leave(connection);
     connection.groups = undefined;
     return connected;
   }
