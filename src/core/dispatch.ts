@@ -68,15 +68,13 @@ export function sendRobust(signal: AnySignal, plans: Plans, sender: unknown, arg
 
 /** As `send` or `sendRobust`, and wait for what they return. Never throws synchronously. */
 export function sendAsync(signal: AnySignal, plans: Plans, sender: unknown, args: object, options: unknown, method: 'sendAsync' | 'sendRobustAsync'): Promise<readonly (readonly [AnyFunction, never])[]> {
-  let parsed = CONCURRENT;
   try {
-    if (options !== undefined) parsed = parseOptions(options, `${method}()`, CONCURRENT);
+    const { serial, [around]: scope } = options === undefined ? CONCURRENT : parseOptions(options, `${method}()`, CONCURRENT);
+    const [concurrently, serially] = method === 'sendAsync' ? [settledAnswersOf, serialAnswersOf] : [settledOutcomesOf, serialOutcomesOf];
+    return follow(signal, plans, plans.planFor(sender), sender, args, method, serial ? serially : concurrently, scope) as Promise<readonly (readonly [AnyFunction, never])[]>;
   } catch (error) {
     return Promise.reject(error);
   }
-  const { serial, [around]: scope } = parsed;
-  const [concurrently, serially] = method === 'sendAsync' ? [settledAnswersOf, serialAnswersOf] : [settledOutcomesOf, serialOutcomesOf];
-  return follow(signal, plans, plans.planFor(sender), sender, args, method, serial ? serially : concurrently, scope) as Promise<readonly (readonly [AnyFunction, never])[]>;
 }
 
 /** Runs each receiver of a send; adapters put it into the scope of its transaction. */

@@ -95,7 +95,8 @@ const MUTE = { signal: undefined as unknown, sender: undefined as unknown, recei
 function ruleOf(what: unknown, method: string): Rule {
   const given = parseOptions(what, method, MUTE, { sender: RULES.sender });
   const signals = given.signal === undefined ? undefined : signalsOf(given.signal, method);
-  const { sender, receiver } = given;
+  const { receiver } = given;
+  const sender = given.sender ?? undefined;
   if (receiver !== undefined && typeof receiver !== 'function') throw new TypeError(`receiver must be a function, not ${describe(receiver)}`);
   if (signals === undefined && sender === undefined && receiver === undefined) throw new TypeError(`${method} needs a signal, sender or receiver: {} would mute everything`);
   return (signal, from, called) =>

@@ -419,6 +419,15 @@ describe('sendRobustAsync()', () => {
     expect(await new Signal().sendRobustAsync(null)).toEqual([]);
   });
 
+  test('rejects, and does not throw, for a sender that cannot be looked at', async () => {
+    const signal = new Signal();
+    signal.connect(() => 'heard', { sender: User, subclasses: true });
+    const { proxy, revoke } = Proxy.revocable(class {}, {});
+    revoke();
+    await expect(signal.sendAsync(proxy)).rejects.toThrow(TypeError);
+    await expect(signal.sendRobustAsync(proxy)).rejects.toThrow(TypeError);
+  });
+
   test('serial skips those disconnected before their turn', async () => {
     const signal = new Signal();
     const victim = (): string => 'victim';

@@ -175,6 +175,15 @@ describe('mute()', () => {
     expect(saved.send('x', { id: 1 })).toHaveLength(1);
   });
 
+  test('for sender null is for every sender, as elsewhere', () => {
+    const signal = new Signal('saved');
+    signal.connect(() => 'heard');
+    const muted = mute({ signal, sender: null });
+    expect([signal.send('x'), signal.send(null)]).toEqual([[], []]);
+    muted[Symbol.dispose]();
+    expect(() => mute({ sender: null })).toThrow(/would mute everything/);
+  });
+
   test('adds up, and ends in any order; also after a throw', () => {
     const saved = make();
     saved.connect(() => 'heard');
