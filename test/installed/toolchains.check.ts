@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
+import { readmePart } from '../support/readme.ts';
 import { App } from './app.ts';
 import { installed } from './tools.ts';
 
@@ -109,14 +109,10 @@ describe.each(Object.keys(TOOLS))('compiled by %s', (tool) => {
 });
 
 test('the table in the README is what this run has shown', () => {
-  const [BEGIN, END] = ['<!-- from the toolchain matrix: npm run docs:toolchains -->\n', '<!-- end of the toolchain matrix -->'];
   const forms = Object.keys(FORMS) as Form[];
   const rows = Object.keys(TOOLS).map((tool) => `| ${[tool, ...forms.map((form) => (works[tool]?.[form] === true ? 'yes' : 'no'))].join(' | ')} |`);
   const table = ['', `| compiled by | ${forms.map((form) => form.replace('experimentalDecorators', '`experimentalDecorators`')).join(' | ')} |`, `|${'---|'.repeat(forms.length + 1)}`, ...rows, '', ''].join('\n');
-  const readme = readFileSync('README.md', 'utf8');
-  const [before = '', rest = ''] = readme.split(BEGIN);
-  const [current, after] = rest.split(END);
-  if (after === undefined) throw new Error(`README.md has no place for the table: it goes between ${BEGIN.trim()} and ${END}`);
-  if (inject('update')) writeFileSync('README.md', `${before}${BEGIN}${table}${END}${after}`);
-  else expect(current).toBe(table);
+  const part = readmePart('<!-- from the toolchain matrix: npm run docs:toolchains -->\n', '<!-- end of the toolchain matrix -->');
+  if (inject('update')) part.write(table);
+  else expect(part.current).toBe(table);
 });

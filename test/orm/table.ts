@@ -3,7 +3,8 @@
  * against results that are there already.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { readmePart } from '../support/readme.ts';
 
 interface Adapter {
   readonly orm: string;
@@ -96,8 +97,6 @@ interface Result {
   readonly meta?: { readonly unchanged?: readonly string[] };
 }
 
-const README = 'README.md';
-const [BEGIN, END] = ['<!-- from the contract suite: npm run docs:orms -->\n', '<!-- end -->'];
 const REPORT = 'node_modules/.cache/orm-results.json';
 
 function tableOf(results: readonly Result[]): string {
@@ -130,9 +129,6 @@ if (mode !== '--check') {
 }
 const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as { testResults: { assertionResults: Result[] }[] };
 const table = tableOf(testResults.flatMap(({ assertionResults }) => assertionResults));
-const readme = readFileSync(README, 'utf8');
-const [before, rest = ''] = readme.split(BEGIN);
-const [current = '', after] = rest.split(END);
-if (after === undefined) throw new Error(`${README} has no place for the table: it goes between ${BEGIN.trim()} and ${END}`);
-if (mode !== '--check') writeFileSync(README, `${before ?? ''}${BEGIN}\n${table}\n${END}${after}`);
-else if (current.trim() !== table.trim()) throw new Error(`The table of ORMs in ${README} is not what the contract suite says. Run: npm run docs:orms`);
+const part = readmePart('<!-- from the contract suite: npm run docs:orms -->\n', '<!-- end -->');
+if (mode !== '--check') part.write(`\n${table}\n`);
+else if (part.current.trim() !== table.trim()) throw new Error('The table of ORMs in README.md is not what the contract suite says. Run: npm run docs:orms');
