@@ -1,10 +1,16 @@
 /**
  * The model signals: what an ORM adapter sends around every write. One instance of each per process, whatever loads the library.
  */
-import { ModelSignalDispatcher, type ModelSignalRules } from './core/model-signal.ts';
+import { ModelSignalDispatcher, type Payload } from './core/model-signal.ts';
 import type { ModelSignal, ModelSignalKind } from './core/model-types.ts';
 import { shared } from './core/shared.ts';
 import type { AnySignal } from './core/types.ts';
+
+// what a payload sent by hand may leave out beside what all may, less the keys whose default is undefined
+const saved = (): Payload => ({ raw: false, updateFields: null, changes: null });
+const deleted = ({ instance }: Payload): Payload => ({ origin: instance });
+const related = (): Payload => ({ reverse: false });
+const written = (): Payload => ({});
 
 /**
  * Sent before an instance is written, for inserts and updates. Change `instance` to change what is saved; throw to veto the write.
@@ -21,7 +27,7 @@ import type { AnySignal } from './core/types.ts';
  * customer.name // 'ADA'
  * ```
  */
-export const preSave: ModelSignal<'preSave'> = /* @__PURE__ */ modelSignal('preSave');
+export const preSave: ModelSignal<'preSave'> = /* @__PURE__ */ modelSignal('preSave', false, saved);
 
 /**
  * Sent after an instance was written, inside the transaction. A throw propagates to the caller of the save and rolls back with the
@@ -39,7 +45,7 @@ export const preSave: ModelSignal<'preSave'> = /* @__PURE__ */ modelSignal('preS
  * outbox // ['ada@example.org']
  * ```
  */
-export const postSave: ModelSignal<'postSave'> = /* @__PURE__ */ modelSignal('postSave');
+export const postSave: ModelSignal<'postSave'> = /* @__PURE__ */ modelSignal('postSave', true, saved);
 
 /**
  * Sent before an instance is deleted, inside the transaction. Throw to veto.
@@ -53,7 +59,7 @@ export const postSave: ModelSignal<'postSave'> = /* @__PURE__ */ modelSignal('po
  * preDelete.sendRobust(Invoice, { instance: new Invoice() })[0][1].status // 'rejected'
  * ```
  */
-export const preDelete: ModelSignal<'preDelete'> = /* @__PURE__ */ modelSignal('preDelete');
+export const preDelete: ModelSignal<'preDelete'> = /* @__PURE__ */ modelSignal('preDelete', false, deleted);
 
 /**
  * Sent after an instance was deleted, inside the transaction, its id still readable. Remove files and the like with `afterCommit`:
@@ -70,7 +76,7 @@ export const preDelete: ModelSignal<'preDelete'> = /* @__PURE__ */ modelSignal('
  * removed // ['lamp.png']
  * ```
  */
-export const postDelete: ModelSignal<'postDelete'> = /* @__PURE__ */ modelSignal('postDelete');
+export const postDelete: ModelSignal<'postDelete'> = /* @__PURE__ */ modelSignal('postDelete', true, deleted);
 
 /**
  * Sent before and after the rows of a many-to-many relation change; see `action`.
@@ -87,7 +93,7 @@ export const postDelete: ModelSignal<'postDelete'> = /* @__PURE__ */ modelSignal
  * seen // ['postAdd 1,2']
  * ```
  */
-export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal('m2mChanged');
+export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal('m2mChanged', true, related);
 
 /**
  * Sent after a write that the ORM does not break down into instances, so that no save or delete signal is sent for its rows.
@@ -103,28 +109,11 @@ export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal
  * seen // ['delete 3']
  * ```
  */
-export const postBulk: ModelSignal<'postBulk'> = /* @__PURE__ */ modelSignal('postBulk');
+export const postBulk: ModelSignal<'postBulk'> = /* @__PURE__ */ modelSignal('postBulk', true, written);
 
-function modelSignal<TKind extends ModelSignalKind>(kind: TKind): ModelSignal<TKind> {
+function modelSignal<TKind extends ModelSignalKind>(kind: TKind, comesAfter: boolean, defaults: (args: Payload) => Payload): ModelSignal<TKind> {
   const signals = shared('signals', () => new Map<string, AnySignal>());
   let signal = signals.get(kind);
-  if (signal === undefined) signals.set(kind, (signal = new ModelSignalDispatcher(kind, rules(kind))));
+  if (signal === undefined) signals.set(kind, (signal = new ModelSignalDispatcher(kind, comesAfter, defaults)));
   return signal as unknown as ModelSignal<TKind>;
-}
-
-function rules(kind: ModelSignalKind): ModelSignalRules {
-  const save = { raw: false, updateFields: null, changes: null };
-  switch (kind) {
-    case 'preSave':
-      return { afterCommit: false, defaults: () => save };
-    case 'postSave':
-      return { afterCommit: true, defaults: () => save };
-    case 'preDelete':
-    case 'postDelete':
-      return { afterCommit: kind === 'postDelete', defaults: ({ instance }) => ({ origin: instance }) };
-    case 'm2mChanged':
-      return { afterCommit: true, defaults: () => ({ reverse: false }) };
-    case 'postBulk':
-      return { afterCommit: true, defaults: () => ({}) };
-  }
 }

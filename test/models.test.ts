@@ -119,7 +119,7 @@ describe('an arrow function as sender', () => {
       () => postSave.send(thunk, { instance, created: true }),
       () => postSave.sendRobust(thunk, { instance, created: true }),
     ]) {
-      expect(attempt).toThrow(/sender of a model signal is the class itself, not function thunk that returns it/);
+      expect(attempt).toThrow(/sender must be the class itself, not function thunk that returns it/);
     }
     await expect(postSave.sendAsync(thunk, { instance, created: true })).rejects.toThrow(TypeError);
     await expect(postSave.sendRobustAsync(thunk, { instance, created: true })).rejects.toThrow(TypeError);

@@ -48,13 +48,12 @@ export function receiver(signals: unknown, options?: object): unknown {
   // The context is asked before the function: a decorated method is a function too. Arguments are never counted, for compilers of
   // legacy decorators pass three, whatever they stand on.
   return (value: unknown, context?: unknown, descriptor?: unknown): unknown => {
+    if (typeof descriptor === 'number') throw misplaced(`a parameter of ${context === undefined ? 'the constructor' : `member ${describe(context)}`}`);
     if (isContext(context)) return decorateMember(wish, value, context);
     if (typeof context === 'string' || typeof context === 'symbol') { decorateLegacy(wish, value, context, descriptor); return; }
-    if (context === undefined && typeof descriptor !== 'number') {
-      connect(wish, value);
-      return value;
-    }
-    throw misplaced(typeof descriptor === 'number' ? 'a parameter' : describe(context));
+    if (context !== undefined) throw misplaced(describe(context));
+    connect(wish, value);
+    return value;
   };
 }
 
@@ -81,14 +80,14 @@ export function receiver(signals: unknown, options?: object): unknown {
 export function connectReceivers(instance: object): void {
   if (!isObject(instance)) throw new TypeError(`connectReceivers() takes an instance, usually this, not ${describe(instance)}`);
   for (const { wishes } of instanceMembers.get(instance)?.values() ?? []) {
-    for (const { wish, method } of wishes) connectOwned(wish, method, instance);
+    for (const { wish, method } of wishes) connect(wish, method, { owner: instance });
   }
   const overridden = new Set<string | symbol>();
   for (let prototype: unknown = instance; isObject(prototype); prototype = Object.getPrototypeOf(prototype)) {
     for (const [key, wishes] of legacyMembers.get(prototype) ?? []) {
       if (overridden.has(key)) continue;
       overridden.add(key);
-      for (const wish of wishes) connectOwned(wish, (instance as Record<string | symbol, unknown>)[key], instance);
+      for (const wish of wishes) connect(wish, (instance as Members)[key], { owner: instance });
     }
   }
 }
@@ -96,7 +95,7 @@ export function connectReceivers(instance: object): void {
 /** What one `receiver(…)` asks for. */
 interface Wish {
   readonly signals: readonly ReturnType<typeof parseSignals>[number][];
-  readonly options: { readonly owner?: unknown; readonly weak?: unknown };
+  readonly options: object;
 }
 
 /** The decorated member of that name on one instance: what is connected for it, and which class decorated it. */
@@ -117,25 +116,29 @@ interface MemberContext {
   addInitializer(initializer: (this: object) => void): void;
 }
 
+type Members = Readonly<Record<string | symbol, unknown>>;
+
 // Shared, for a class and its base may be decorated by different copies of the library.
 const instanceMembers: WeakMap<object, Map<unknown, Member>> = /* @__PURE__ */ shared('instanceMembers', () => new WeakMap());
 const legacyMembers: WeakMap<object, Map<string | symbol, Wish[]>> = /* @__PURE__ */ shared('legacyMembers', () => new WeakMap());
 
 function decorateMember(wish: Wish, value: unknown, context: MemberContext): unknown {
-  const where = `${context.static ? 'static ' : ''}${context.kind} ${String(context.name)}`;
-  if (context.kind !== 'method' && context.kind !== 'field') throw misplaced(where);
-  assertNoOwner(wish, where, context.static);
-  if (context.kind === 'field') {
+  const { kind, name, static: isStatic } = context;
+  const where = `${isStatic ? 'static ' : ''}${kind} ${String(name)}`;
+  if (kind !== 'method' && kind !== 'field') throw misplaced(where);
+  assertNoOwner(wish, where, isStatic);
+  const bind = (self: object, method: unknown, decorated: unknown): void => {
+    if (isStatic) connect(wish, method, { [thisArgument]: self });
+    else enlist(wish, method, decorated, self, context);
+  };
+  if (kind === 'field') {
     return function (this: object, initial: unknown): unknown {
-      if (typeof initial !== 'function') throw new TypeError(`The ${where} must hold a function to be a receiver, not ${describe(initial)}`);
-      if (context.static) connectStatic(wish, initial, this);
-      else enlist(wish, initial, initial, this, context);
+      bind(this, initial, initial);
       return initial;
     };
   }
   context.addInitializer(function () {
-    if (context.static) connectStatic(wish, value, this);
-    else enlist(wish, context.private ? value : (this as Record<string | symbol, unknown>)[context.name], value, this, context);
+    bind(this, isStatic || context.private ? value : (this as Members)[name], value);
   });
   return undefined;
 }
@@ -154,59 +157,45 @@ function enlist(wish: Wish, method: unknown, value: unknown, instance: object, c
     member = undefined;
   }
   if (member === undefined) members.set(key, (member = { site, value, wishes: [] }));
-  member.wishes.push({ wish, method, connections: connectOwned(wish, method, instance) });
+  member.wishes.push({ wish, method, connections: connect(wish, method, { owner: instance }) });
 }
 
 function decorateLegacy(wish: Wish, target: unknown, key: string | symbol, descriptor: unknown): void {
   const isStatic = typeof target === 'function';
   const where = `${isStatic ? 'static ' : ''}member ${String(key)}`;
-  const method = isObject(descriptor) ? (descriptor as PropertyDescriptor).value as unknown : undefined;
-  if (typeof descriptor === 'number') throw misplaced(`a parameter of ${where}`);
+  const method = (descriptor as PropertyDescriptor | undefined)?.value as unknown;
   if (typeof method !== 'function' || !isObject(target)) throw misplaced(where);
   assertNoOwner(wish, where, isStatic);
   if (isStatic) {
-    connectStatic(wish, method, target);
+    connect(wish, method, { [thisArgument]: target });
     return;
   }
   let members = legacyMembers.get(target);
   if (members === undefined) legacyMembers.set(target, (members = new Map<string | symbol, Wish[]>()));
-  const wishes = members.get(key);
-  if (wishes === undefined) members.set(key, [wish]);
-  else wishes.push(wish);
-}
-
-function connectStatic(wish: Wish, method: unknown, constructor: object): void {
-  connect({ ...wish, options: { ...wish.options, [thisArgument]: constructor } as Wish['options'] }, method);
-}
-
-function connectOwned(wish: Wish, method: unknown, owner: object): Connection[] {
-  return connect({ ...wish, options: { ...wish.options, owner } }, method);
+  members.set(key, [...(members.get(key) ?? []), wish]);
 }
 
 /** All signals or none: what one of them would refuse is found before the first is touched. */
-function connect({ signals, options }: Wish, method: unknown): Connection[] {
+function connect({ signals, options }: Wish, method: unknown, more?: object): Connection[] {
+  const all = { ...options, ...more };
   assertReceiver(method);
-  for (const signal of signals) signal.check(method, options);
-  return signals.map((signal) => signal.connect(method, options));
+  for (const signal of signals) signal.check(method, all);
+  return signals.map((signal) => signal.connect(method, all));
 }
 
 function parseSignals(signals: unknown) {
   const list: readonly unknown[] = Array.isArray(signals) ? signals : [signals];
   if (list.length === 0) throw new TypeError('receiver() needs at least one signal; the list is empty');
   return list.map((signal) => {
-    if (signal === undefined) {
-      throw new TypeError('receiver() was given undefined as a signal. The usual cause is a circle of imports: the signal is not defined yet.');
-    }
-    if (!isSignal(signal)) throw new TypeError(`receiver() takes a signal or an array of signals, not ${describe(signal)}`);
+    if (!isSignal(signal)) throw new TypeError(`receiver() takes a signal or an array of signals, not ${describe(signal)}${signal === undefined ? ', usually by a circle of imports: import its module first' : ''}`);
     return signal;
   });
 }
 
-function assertNoOwner({ options }: Wish, where: string, isStatic: boolean): void {
-  if ('owner' in options) {
-    throw new TypeError(`owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`);
-  }
-  if (options.weak === true && !isStatic) throw new TypeError(`weak has no place on the ${where}: it lives as long as its instance`);
+/** What a decorated method is called on is its owner. */
+function assertNoOwner({ signals, options }: Wish, where: string, isStatic: boolean): void {
+  if ('owner' in options) throw new TypeError(`owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`);
+  if (!isStatic) for (const signal of signals) signal.check(undefined, { ...options, owner: options });
 }
 
 function misplaced(where: string): TypeError {
@@ -214,6 +203,5 @@ function misplaced(where: string): TypeError {
 }
 
 function isContext(value: unknown): value is MemberContext {
-  return typeof value === 'object' && value !== null && typeof (value as Partial<MemberContext>).kind === 'string';
+  return typeof (value as Partial<MemberContext> | null | undefined)?.kind === 'string';
 }
-

@@ -1,7 +1,7 @@
 import { describe } from './describe.ts';
 import { asyncDispose } from './dispose.ts';
 import type { ArgsOf, SenderOf } from './decorator-types.ts';
-import { parseOptions, RULES } from './options.ts';
+import { parseOptions, type Rule, RULES } from './options.ts';
 import { isSignal } from './signal.ts';
 import type { AbortSignalLike, AnySignal, Connection } from './types.ts';
 
@@ -223,11 +223,11 @@ const collectedBuffers = /* @__PURE__ */ new FinalizationRegistry<() => void>((s
 const ONCE = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined };
 const ON = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined, highWaterMark: Infinity };
 /** How many sends may wait. */
-const HIGH_WATER_MARK = [(value: unknown) => value === undefined || value === Infinity || (Number.isInteger(value) && (value as number) > 0), 'must be a positive integer, not %'] as const;
+const highWaterMark: Rule = (value = Infinity) => value !== Infinity && !(Number.isInteger(value) && (value as number) > 0) && 'must be a positive integer, not %';
 
 function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): typeof ON {
   if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);
-  return { ...ON, ...parseOptions(options, method, method === 'on()' ? ON : ONCE, { ...RULES, highWaterMark: HIGH_WATER_MARK }) };
+  return { ...ON, ...parseOptions(options, method, method === 'on()' ? ON : ONCE, { ...RULES, highWaterMark }) };
 }
 
 /** What `node:events` rejects with, too. */

@@ -6,27 +6,32 @@ import { type Sweepable, sweepAfterCollection } from './sweep.ts';
 import type { AbortSignalLike } from './types.ts';
 
 /**
- * The connections that end together, with an owner or an AbortSignal. The group outlives signals that nobody holds any more, so it
- * must not keep one alive.
+ * The connections that end together, with an owner or an AbortSignal: one listener for all of them, gone with the last. The group
+ * outlives signals that nobody holds any more, so it must not keep one alive.
  */
 class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepable {
   waits = false;
-  /** Called once: whoever connects then makes a new group. */
-  private whenEmpty: (() => void) | undefined;
+  private readonly abortSignal: AbortSignalLike | undefined;
+  private readonly abort: () => void;
 
-  constructor(whenEmpty?: () => void) {
+  constructor(abortSignal?: AbortSignalLike) {
     super();
-    this.whenEmpty = whenEmpty;
+    this.abortSignal = abortSignal;
+    this.abort = () => void this.disconnect();
   }
 
   join(connection: Handle): void {
+    // first what may throw, if the AbortSignal is not a real one
+    if (this.empty) this.abortSignal?.addEventListener('abort', this.abort, { once: true });
     this.add((connection.reference ??= new WeakRef(connection)));
     (connection.groups ??= []).push(this);
+    // for signals that are collected: their connections end without a word
+    if (this.abortSignal !== undefined) sweepAfterCollection(this);
   }
 
   leave({ reference }: Handle): void {
     this.delete(reference);
-    this.endIfEmpty();
+    this.left();
   }
 
   /** End them all; true if one was still connected. */
@@ -38,21 +43,20 @@ class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepabl
 
   override sweep(): boolean {
     super.sweep();
-    return !this.endIfEmpty();
+    return this.left();
   }
 
-  private endIfEmpty(): boolean {
+  /** Whether something is left; what nobody needs any more is let go of. */
+  private left(): boolean {
     const { empty } = this;
-    if (empty) {
-      this.whenEmpty?.();
-      this.whenEmpty = undefined;
-    }
-    return empty;
+    if (empty) this.abortSignal?.removeEventListener('abort', this.abort);
+    return !empty;
   }
 }
 
-const owners: WeakMap<object, ConnectionGroup> = /* @__PURE__ */ shared('owners', () => new WeakMap());
-const abortSignals: WeakMap<object, ConnectionGroup> = /* @__PURE__ */ shared('abortSignals', () => new WeakMap());
+type Groups = WeakMap<object, ConnectionGroup>;
+const owners: Groups = /* @__PURE__ */ shared('owners', () => new WeakMap());
+const abortSignals: Groups = /* @__PURE__ */ shared('abortSignals', () => new WeakMap());
 
 /**
  * End every connection made with this `owner`, on all signals: what a component calls when it closes. Sends in flight do not call its
@@ -78,31 +82,14 @@ export function disconnectReceivers(owner: object): boolean {
   return owners.get(owner)?.disconnect() ?? false;
 }
 
-/** Let `disconnectReceivers(owner)` find the connection. */
-export function tieToOwner(connection: Handle, owner: object): void {
-  let group = owners.get(owner);
-  // nothing to do for an emptied group: it goes with its owner
-  if (group === undefined) owners.set(owner, (group = new ConnectionGroup()));
-  group.join(connection);
+/** Let `disconnectReceivers(owner)` find the connection, and the AbortSignal end it. */
+export function tie(connection: Handle, owner: object | undefined, abortSignal: AbortSignalLike | undefined): void {
+  if (owner !== undefined) join(owners, owner, connection);
+  if (abortSignal !== undefined) join(abortSignals, abortSignal, connection, abortSignal);
 }
 
-/** End the connection when the AbortSignal aborts: one listener for all its connections, gone with the last of them. */
-export function tieToAbortSignal(connection: Handle, abortSignal: AbortSignalLike): void {
-  let group = abortSignals.get(abortSignal);
-  if (group === undefined) {
-    const abort = (): void => {
-      abortSignals.delete(abortSignal);
-      created.disconnect();
-    };
-    const created = (group = new ConnectionGroup(() => {
-      abortSignals.delete(abortSignal);
-      abortSignal.removeEventListener('abort', abort);
-    }));
-    // first what may throw, if the AbortSignal is not a real one
-    abortSignal.addEventListener('abort', abort, { once: true });
-    abortSignals.set(abortSignal, group);
-  }
+function join(groups: Groups, key: object, connection: Handle, abortSignal?: AbortSignalLike): void {
+  let group = groups.get(key);
+  if (group === undefined) groups.set(key, (group = new ConnectionGroup(abortSignal)));
   group.join(connection);
-  // for signals that are collected: their connections end without a word
-  sweepAfterCollection(group);
 }

@@ -10,6 +10,7 @@ export const thisArgument: unique symbol = Symbol.for('tocsin/1.this') as never;
 /** The checked options of a registration, less what must be held weakly. `PLAIN` is shared by every receiver without options. */
 export interface Settings {
   readonly weak: boolean;
+  readonly replace: boolean;
   readonly once: boolean;
   readonly subclasses: boolean;
   readonly afterCommit: boolean;
@@ -25,7 +26,6 @@ export interface ConnectRequest {
   /** `undefined` or `null`: every sender. */
   readonly sender: unknown;
   readonly owner: object | undefined;
-  readonly replace: boolean;
   readonly settings: Settings;
 }
 
@@ -51,35 +51,33 @@ const CONNECT = {
   [thisArgument]: undefined as unknown,
 };
 const DISCONNECT = { sender: undefined as unknown, owner: undefined as object | undefined };
-
 const DISCONNECT_BY_UID = { ...DISCONNECT, dispatchUid: undefined as unknown };
 
 export const PLAIN: Settings = CONNECT;
-const COMPARED = ['weak', 'once', 'subclasses', 'afterCommit', 'priority', 'signal', thisArgument] as const;
-const PLAIN_REQUEST: ConnectRequest = { ...CONNECT, settings: PLAIN };
+const COMPARED = /* @__PURE__ */ Reflect.ownKeys(CONNECT).filter((key) => key !== 'replace' && key !== 'dispatchUid') as (keyof Settings)[];
+const PLAIN_REQUEST: ConnectRequest = { ...DISCONNECT, settings: PLAIN };
 
-/** What an option may be, and what to say of anything else. */
-type Rule = readonly [isValid: (value: unknown) => boolean, problem: string];
-export const FLAG: Rule = [(value) => value === undefined || typeof value === 'boolean', 'must be true or false, not %'];
+/** What is wrong with the value of an option, if anything is. `%` stands for the value. */
+export type Rule = (value: unknown) => string | false;
 
-type Rules = Readonly<Record<string | symbol, Rule | undefined>>;
+export type Rules = Readonly<Record<string | symbol, Rule | undefined>>;
 
-/** Those of each option that has one. `undefined` stands for the default where that is harmless. */
+/** True or false. As elsewhere, `undefined` stands for the default where that is harmless. */
+export const FLAG: Rule = (value = false) => typeof value !== 'boolean' && 'must be true or false, not %';
+
+/** Those of each option that has one. */
 export const RULES = {
-  sender: [
-    isDefined,
-    'is undefined, which would mean "every sender". The usual cause is a circle of imports: the class is not defined yet. Import its module first, or leave sender out (or pass null) to hear every sender.',
-  ],
-  owner: [isObject, "must be an object, not %: its lifetime decides the connection's"],
-  dispatchUid: [isDefined, 'is undefined, which names nothing. Give any other value, or leave it out.'],
-  signal: [(value) => value === undefined || isAbortSignal(value), 'must be an AbortSignal, not %. Pass controller.signal.'],
-  priority: [(value) => value === undefined || Number.isFinite(value), 'must be a finite number, not %'],
+  sender: (value) => value === undefined && 'is undefined, usually by a circle of imports: import its module first. For every sender leave it out, or pass null.',
+  owner: (value) => !isObject(value) && 'must be an object, not %',
+  dispatchUid: (value) => value === undefined && 'is undefined, which names nothing',
+  signal: (value) => value !== undefined && !isAbortSignal(value) && 'must be an AbortSignal, not %. Pass controller.signal.',
+  priority: (value = 0) => !Number.isFinite(value) && 'must be a finite number, not %',
   subclasses: FLAG,
   weak: FLAG,
   replace: FLAG,
   once: FLAG,
-  afterCommit: FLAG,
   serial: FLAG,
+  afterCommit: (value = false) => value !== false && 'is only for postSave, postDelete, m2mChanged and postBulk, which come after a write',
 } satisfies Rules;
 
 /**
@@ -94,8 +92,7 @@ export function parseOptions<T extends object>(options: unknown = {}, method: st
     for (const key of keys) {
       if (!Object.hasOwn(defaults, key)) throw unknownOption(key, method, Object.keys(defaults));
       const value = options[key];
-      const rule = rules[key];
-      if (rule !== undefined) assertOption(key, value, rule);
+      assertOption(key, value, rules[key]);
       if (value !== undefined) parsed[key as keyof T] = value as never;
     }
   }
@@ -103,31 +100,27 @@ export function parseOptions<T extends object>(options: unknown = {}, method: st
 }
 
 /** The options of `connect()`. */
-export function parseConnectOptions(options: unknown, allowed: { readonly afterCommit: boolean }): ConnectRequest {
+export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequest {
   if (options === undefined) return PLAIN_REQUEST;
-  const settings = parseOptions(options, 'connect()', CONNECT);
-  const { sender, owner, replace, weak, subclasses, dispatchUid } = settings;
+  const settings = parseOptions(options, 'connect()', CONNECT, rules);
+  const { sender, owner, dispatchUid } = settings;
   // a registration that held them would keep them alive
   settings.sender = settings.owner = undefined;
-  if (settings.afterCommit && !allowed.afterCommit) {
-    throw new TypeError('afterCommit is only for postSave, postDelete, m2mChanged and postBulk: the other signals come before a write');
-  }
-  if (weak && owner !== undefined) throw new TypeError('weak and owner exclude each other: an owner keeps its receiver alive. Leave weak out.');
-  if (replace && dispatchUid === undefined) throw new TypeError('replace needs a dispatchUid: it names the registration to take over');
+  if (settings.weak && owner !== undefined) throw new TypeError('weak and owner exclude each other: an owner keeps its receiver alive');
+  if (settings.replace && dispatchUid === undefined) throw new TypeError('replace needs a dispatchUid: it names what to take over');
   // an ES5 constructor could have subclasses, too
-  if (subclasses && !(typeof sender === 'function' && Object.hasOwn(sender, 'prototype'))) {
-    throw new TypeError(`subclasses needs a class as sender, not ${sender === undefined || sender === null ? 'every sender' : describe(sender)}`);
+  if (settings.subclasses && !(typeof sender === 'function' && Object.hasOwn(sender, 'prototype'))) {
+    throw new TypeError(`subclasses needs a class as sender, not ${describe(sender)}`);
   }
-  const plain = owner === undefined && dispatchUid === undefined && difference(settings, PLAIN) === undefined;
-  return { sender, owner, replace, settings: plain ? PLAIN : settings };
+  return { sender, owner, settings: dispatchUid === undefined && difference(settings, PLAIN) === undefined ? PLAIN : settings };
 }
 
 /** The arguments of `disconnect()`. */
 export function parseDisconnect(receiver: unknown, options: unknown): DisconnectRequest {
-  if (typeof receiver === 'function') return { ...parseOptions(options, 'disconnect()', DISCONNECT), receiver: receiver as AnyFunction, dispatchUid: undefined };
-  const request = isObject(receiver) && options === undefined ? parseOptions(receiver, 'disconnect()', DISCONNECT_BY_UID) : undefined;
-  if (request?.dispatchUid === undefined) throw new TypeError(`disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}`);
-  return { ...request, receiver: undefined };
+  const isReceiver = typeof receiver === 'function';
+  const request = { dispatchUid: undefined as unknown, ...parseOptions(isReceiver ? options : receiver, 'disconnect()', isReceiver ? DISCONNECT : DISCONNECT_BY_UID) };
+  if (!isReceiver && (request.dispatchUid === undefined || options !== undefined)) throw new TypeError(`disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}`);
+  return { ...request, receiver: isReceiver ? (receiver as AnyFunction) : undefined };
 }
 
 /** Throws unless `receiver` can be called. */
@@ -153,8 +146,9 @@ export function entries(options: unknown, method: string): [key: string | symbol
 }
 
 /** Throws if an option may not have that value. */
-export function assertOption(name: string | symbol, value: unknown, [isValid, problem]: Rule): void {
-  if (!isValid(value)) throw new TypeError(`${String(name)} ${problem.replace('%', () => describe(value))}`);
+export function assertOption(name: string | symbol, value: unknown, rule: Rule | undefined): void {
+  const problem = rule?.(value);
+  if (problem) throw new TypeError(`${String(name)} ${problem.replace('%', () => describe(value))}`);
 }
 
 /** The error for an option that does not exist. */
@@ -164,14 +158,9 @@ export function unknownOption(key: string | symbol, method: string, known: reado
 
 /** Throws unless it is an object that nobody has given a class, in any realm, such as that of a test runner. */
 function assertPlainObject(options: unknown, method: string): asserts options is Record<string | symbol, unknown> {
-  const prototype: unknown = typeof options === 'object' && options !== null ? Object.getPrototypeOf(options) : options;
-  if (prototype === null ? options === null : prototype === options || Object.getPrototypeOf(prototype) !== null) {
+  if (typeof options !== 'object' || options === null || Object.getPrototypeOf(Object.getPrototypeOf(options) ?? Object.prototype) !== null) {
     throw new TypeError(`The options of ${method} must be a plain object, not ${describe(options)}`);
   }
-}
-
-function isDefined(value: unknown): boolean {
-  return value !== undefined;
 }
 
 /** An `AbortSignal` of any realm or polyfill, recognised by what it can do. */

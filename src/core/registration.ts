@@ -14,24 +14,22 @@ export interface Keeper {
 export interface Home {
   readonly keeper: Keeper;
   readonly sender: unknown;
-  readonly empty: boolean;
+  readonly registrations: ReadonlyMap<unknown, Registration>;
   remove(registration: Registration): void;
+}
+
+/** A function to call, and its `this`. */
+export interface Callee {
+  readonly receiver: AnyFunction;
+  readonly self: unknown;
 }
 
 /**
  * What an owner keeps alive: reachable only through a WeakMap keyed by the owner, so that neither it nor a receiver that closes over
  * the owner outlives the owner.
  */
-export interface Hold {
-  readonly receiver: AnyFunction;
-  readonly owner: object;
+export interface Hold extends Callee {
   readonly registration: Registration;
-}
-
-/** A function about to be called, and its `this`. */
-export interface Callee {
-  readonly receiver: AnyFunction;
-  readonly self: unknown;
 }
 
 /** A set of connections to leave when one ends: an owner's, or an AbortSignal's. */
@@ -76,8 +74,8 @@ export abstract class Handle implements Connection {
   /** How it is printed: what it connects, and not what it is made of. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const { signal, receiver, sender } = this;
-    if (receiver === undefined) return `Connection (ended) on ${signalName(signal)}`;
-    return `Connection ${signalName(signal)} → ${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
+    const subject = receiver === undefined ? '(ended)' : `${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
+    return `Connection ${signalName(signal)} → ${subject}`;
   }
 }
 
@@ -109,11 +107,6 @@ export class Registration extends Handle {
     return this.home.keeper;
   }
 
-  override get connected(): boolean {
-    const { target } = this;
-    return typeof target === 'function' || target?.deref() !== undefined;
-  }
-
   /** A strong receiver that is called as it is, as often as there are sends, and at once. */
   get plain(): boolean {
     const { target, settings } = this;
@@ -124,7 +117,7 @@ export class Registration extends Handle {
   callee(): Callee | undefined {
     const { target } = this;
     const held = typeof target === 'function' ? target : target?.deref();
-    return typeof held === 'function' ? { receiver: held, self: this.settings[thisArgument] } : held && { receiver: held.receiver, self: held.owner };
+    return typeof held === 'function' ? { receiver: held, self: this.settings[thisArgument] } : held;
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
 import { named } from './named.ts';
-import { assertReceiver, parseConnectOptions, parseDisconnect } from './options.ts';
+import { assertReceiver, parseConnectOptions, parseDisconnect, RULES, type Rules } from './options.ts';
 import { Registry } from './registry.ts';
 import { tools } from './tools.ts';
 import type {
@@ -21,6 +21,9 @@ import type {
 
 /** @internal */
 export const signalBrand: unique symbol = Symbol.for('tocsin/1.signal') as never;
+
+/** The payload of a send without one. */
+const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
 
 /** A function that a signal calls: `receiver(sender, args, signal)`. It may declare fewer parameters. */
 export type Receiver<TArgs extends object = Record<string, never>, TSender = unknown, TResponse = unknown, TThis = void> = (
@@ -60,6 +63,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   readonly name: string;
   /** @internal Replaced while a test isolates the signal. */
   registry: Registry;
+  /** @internal What the options of `connect()` may be. */
+  readonly rules: Rules = RULES;
 
   /** @throws TypeError if `name` is not a string. */
   constructor(name = '') {
@@ -101,7 +106,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   ): Connection;
   connect(receiver: AnyFunction, options?: unknown): Connection {
     assertReceiver(receiver);
-    const connection = this.registry.connect(receiver, parseConnectOptions(options, this));
+    const connection = this.registry.connect(receiver, parseConnectOptions(options, this.rules));
     tools.current?.connected(connection);
     return connection;
   }
@@ -163,8 +168,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   send(sender: TSender, ...args: SendArguments<TArgs>): Responses<TResponse>;
-  send(sender: TSender, args: object = dispatch.NO_ARGS): Responses<unknown> {
-    return dispatch.send(this, this.registry, sender, args);
+  send(sender: TSender, args?: object): Responses<unknown> {
+    return dispatch.send(this, sender, args);
   }
 
   /**
@@ -184,8 +189,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   sendRobust(sender: TSender, ...args: SendArguments<TArgs>): Outcomes<TResponse>;
-  sendRobust(sender: TSender, args: object = dispatch.NO_ARGS): Outcomes<unknown> {
-    return dispatch.sendRobust(this, this.registry, sender, args);
+  sendRobust(sender: TSender, args?: object): Outcomes<unknown> {
+    return dispatch.sendRobust(this, sender, args);
   }
 
   /**
@@ -207,8 +212,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   sendAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Responses<Awaited<TResponse>>>;
-  sendAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Responses<unknown>> {
-    return dispatch.sendAsync(this, this.registry, sender, args, options, 'sendAsync');
+  sendAsync(sender: TSender, args?: object, options?: unknown): Promise<Responses<unknown>> {
+    return dispatch.sendAsync(this, sender, args, options, 'sendAsync');
   }
 
   /**
@@ -225,13 +230,13 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   sendRobustAsync(sender: TSender, ...args: SendAsyncArguments<TArgs>): Promise<Outcomes<Awaited<TResponse>>>;
-  sendRobustAsync(sender: TSender, args: object = dispatch.NO_ARGS, options?: unknown): Promise<Outcomes<unknown>> {
-    return dispatch.sendAsync(this, this.registry, sender, args, options, 'sendRobustAsync');
+  sendRobustAsync(sender: TSender, args?: object, options?: unknown): Promise<Outcomes<unknown>> {
+    return dispatch.sendAsync(this, sender, args, options, 'sendRobustAsync');
   }
 
-  /** @internal Whether `connect()` takes the option `afterCommit`. */
-  get afterCommit(): boolean {
-    return false;
+  /** @internal The payload as receivers get it. */
+  prepare(_sender: unknown, args: object = NO_ARGS): object {
+    return args;
   }
 
   /** @internal Whether nobody listens or looks, whatever the sender: what an adapter asks before it does anything at all. */
@@ -241,10 +246,10 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
 
   /** @internal Throw what `connect()` would throw; change nothing. Lets a list of signals be checked whole. */
   check(receiver: AnyFunction | undefined, options: unknown): void {
-    const request = parseConnectOptions(options, this);
+    const request = parseConnectOptions(options, this.rules);
     if (receiver === undefined) return;
     assertReceiver(receiver);
-    this.registry.check(receiver, request);
+    this.registry.existing(receiver, request);
   }
 
   /** @internal How Node and Deno print it: the registry is of no interest to people. */

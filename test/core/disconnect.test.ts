@@ -199,6 +199,6 @@ test('signals and connections print what they connect, and not what they are mad
     '{\n  signal: Signal saved { 2 connected },\n  any: Connection saved → notify,\n  keyed: Connection saved → notify for class User\n}',
   );
   keyed.disconnect();
-  expect(inspect(keyed)).toBe('Connection (ended) on saved');
+  expect(inspect(keyed)).toBe('Connection saved → (ended)');
   expect(inspect(new Signal())).toBe('Signal (unnamed signal) { 0 connected }');
 });

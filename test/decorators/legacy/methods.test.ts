@@ -126,12 +126,12 @@ describe('is refused when decorating', () => {
   });
 
   test('on a parameter', () => {
-    expect(() => decorate({}, 'member', 0)).toThrow('not on a parameter of member member');
-    expect(() => decorate(class Mailer {}, undefined, 0)).toThrow('not on a parameter');
+    expect(() => decorate({}, 'member', 0)).toThrow('not on a parameter of member "member"');
+    expect(() => decorate(class Mailer {}, undefined, 0)).toThrow('not on a parameter of the constructor');
   });
 
   test('with options that suit no method', () => {
-    expect(() => (receiver(saved, { weak: true }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/weak has no place/);
+    expect(() => (receiver(saved, { weak: true }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/weak and owner exclude each other/);
     expect(() => (receiver(saved, { owner: {} }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/owner has no place/);
   });
 });
