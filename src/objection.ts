@@ -9,8 +9,7 @@
  *
  * Not seen: `relate()` and `unrelate()`, knex, and what the database itself does, such as `ON DELETE CASCADE`.
  */
-import type { Knex } from 'knex';
-import type { Model, ModelClass } from 'objection';
+import type { Model, ModelClass, Transaction } from 'objection';
 import type { ModelSignal } from './core/model-types.ts';
 import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
@@ -71,7 +70,7 @@ export function withSignals<TClass extends ModelClass<Model>>(base: TClass, opti
   return mixIn(base, options);
 }
 
-type Tx = Knex.Transaction | undefined;
+type Tx = Transaction | undefined;
 /** `preSave`, with `tx` typed as the transaction, if there is one. */
 export const preSave: ModelSignal<'preSave', Tx> = models.preSave as ModelSignal<'preSave', Tx>;
 /** `postSave`, with `tx` typed as the transaction, if there is one. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { App } from './app.ts';
 import { installed } from './tools.ts';
@@ -33,6 +34,19 @@ describe.each(VERSIONS)('TypeScript %s', (version) => {
       expect(compile(version, app, { ...resolution, experimentalDecorators }, files)).toBe('');
     });
   });
+});
+
+/** With the ORMs' own types, which the project has and which are not free of errors themselves. */
+test.each(['5.4', '7.0'])('the adapters under TypeScript %s: what is wrong is not ours', (version) => {
+  const app = new App();
+  app.copy('fixtures', ['adapters.ts']);
+  for (const name of ['@mikro-orm', '@types', 'kysely', 'mongoose', 'objection', 'sequelize', 'typeorm']) symlinkSync(resolve('node_modules', name), app.path('node_modules', name));
+  app.write({ 'package.json': '{ "type": "module" }' });
+  const printed = compile(version, app, { module: 'nodenext', lib: ['es2022', 'esnext.disposable'], types: ['node'] }, ['adapters.ts']);
+  const errors = printed.split('\n').filter((line) => line.includes('error TS'));
+  expect(errors.filter((line) => /^(adapters|node_modules\/tocsin)/.test(line))).toEqual([]);
+  // and the compiler did look
+  expect(errors.every((line) => line.includes('node_modules/'))).toBe(true);
 });
 
 test('the cost of typed receivers grows with their number, and not faster', () => {

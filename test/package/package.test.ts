@@ -138,6 +138,15 @@ describe('the published package', () => {
       expect(others.filter((name) => file !== 'drizzle.js' || !name.startsWith('drizzle-orm'))).toEqual([]);
     }
   });
+  test('names no package in its code and types that its users do not have: strict package managers find peers, and nothing else', () => {
+    const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { peerDependencies: object };
+    const files = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => /\.(c?js|d\.c?ts)$/.test(file));
+    const imported = new Set(files.flatMap((file) => [...readFileSync(join('dist', file), 'utf8').matchAll(/(?:from |import\(|require\()['"]([^'".]+)['"]/g)].map(([, name]) => name ?? '')));
+    const packages = [...imported].filter((name) => !name.startsWith('node:')).map((name) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/'));
+    expect(packages.filter((name) => !(name in peerDependencies))).toEqual([]);
+    expect(packages).toContain('typeorm');
+  });
+
   test('declares no private, protected or # member and no unique symbol, so that its ESM and CommonJS types mix', () => {
     expect(declarations().length).toBeGreaterThan(6);
     for (const text of declarations()) {
