@@ -12,12 +12,13 @@ import type { AbortSignalLike } from './types.ts';
 class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepable {
   waits = false;
   private readonly abortSignal: AbortSignalLike | undefined;
-  private readonly abort: () => void;
+  /** Only where there is one. */
+  private readonly abort!: () => void;
 
   constructor(abortSignal?: AbortSignalLike) {
     super();
     this.abortSignal = abortSignal;
-    this.abort = () => void this.disconnect();
+    if (abortSignal !== undefined) this.abort = () => void this.disconnect();
   }
 
   join(connection: Handle): void {

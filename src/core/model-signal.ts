@@ -22,15 +22,15 @@ export class ModelSignalDispatcher extends Signal<object> {
    */
   constructor(name: string, comesAfter: boolean, defaults: (args: Payload) => Payload) {
     super(name);
-    this.rules = { ...RULES, sender, afterCommit: comesAfter ? FLAG : RULES.afterCommit };
+    this.rules = { ...RULES, sender: classItself, afterCommit: comesAfter ? FLAG : RULES.afterCommit };
     this.defaults = defaults;
   }
 
-  override prepare(from: unknown, args: object | undefined): object {
-    assertOption('sender', from ?? null, sender);
-    if (!this.hasListeners(from)) return args as object;
+  override prepare(sender: unknown, args: object | undefined): object {
+    assertOption('sender', sender ?? null, classItself);
+    if (!this.hasListeners(sender)) return args as object;
     if (!isObject(args)) throw new TypeError(`${this.name} is sent with a payload, an object, not ${describe(args)}`);
-    const defaults: Payload = { using: 'default', onCommit: atOnce(this, from), ...this.defaults(args as Payload) };
+    const defaults: Payload = { using: 'default', onCommit: atOnce(this, sender), ...this.defaults(args as Payload) };
     const absent = Object.keys(defaults).filter((key) => (args as Payload)[key] === undefined);
     return absent.length === 0 ? args : { ...args, ...Object.fromEntries(absent.map((key) => [key, defaults[key]])) };
   }
@@ -42,5 +42,5 @@ export class ModelSignalDispatcher extends Signal<object> {
 }
 
 /** `() => User` is what other libraries take for a class that is not defined yet; here it would be a sender that never sends. */
-const sender: Rule = (value) =>
+const classItself: Rule = (value) =>
   typeof value === 'function' && !Object.hasOwn(value, 'prototype') ? 'must be the class itself, not % that returns it' : RULES.sender(value);
