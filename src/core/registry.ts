@@ -21,6 +21,8 @@ export class Registry implements Keeper, Sweepable {
   /** Whether one of them has ever asked for subclasses. */
   private subclassed = false;
 
+  /** The plan of every send, as long as nobody hears one sender only: a send finds it at once. */
+  private onlyPlan: Plan | undefined = undefined;
   private anyPlan: Plan | undefined = undefined;
   /** The plans of keyed senders; thrown away whole when a change concerns them all, so that no plan outlives what it lists. */
   private plans: SenderMap<Plan> | undefined = undefined;
@@ -32,7 +34,7 @@ export class Registry implements Keeper, Sweepable {
   /** Whom a send from `sender` calls. */
   planFor(sender: unknown): Plan {
     // what is done once stays out of what is done often, and out of what the engine inlines there
-    return (this.keyed.size > 0 ? this.keyedPlan(sender) : this.anyPlan) ?? this.planForAny();
+    return this.onlyPlan ?? this.planOf(sender);
   }
 
   /** Whether a send from `sender` would call someone. */
@@ -137,14 +139,14 @@ export class Registry implements Keeper, Sweepable {
     return (this.anyPlan ??= new Plan([...this.any.registrations.values()]));
   }
 
-  /** The plan of a sender that somebody has named; undefined if only those who hear every sender hear it. */
-  private keyedPlan(sender: unknown): Plan | undefined {
-    if (sender === undefined || sender === null) return undefined;
+  private planOf(sender: unknown): Plan {
+    if (this.keyed.size === 0) return (this.onlyPlan = this.planForAny());
+    if (sender === undefined || sender === null) return this.planForAny();
     const known = this.plans?.of(sender).get(sender);
     if (known !== undefined) return known;
     const isClass = this.subclassed && typeof sender === 'function';
     const bucket = this.bucketOf(sender);
-    if (bucket === undefined && !isClass) return undefined;
+    if (bucket === undefined && !isClass) return this.planForAny();
     const heardBy = [...this.any.registrations.values(), ...(bucket?.registrations.values() ?? [])];
     for (const base of isClass ? basesOf(sender) : []) {
       for (const registration of this.bucketOf(base)?.registrations.values() ?? []) if (registration.settings.subclasses) heardBy.push(registration);
@@ -158,6 +160,7 @@ export class Registry implements Keeper, Sweepable {
   private changed({ sender, registrations }: Home, { subclasses }: Settings): void {
     const forAny = sender === undefined || sender === null;
     this.version++;
+    this.onlyPlan = undefined;
     this.subclassed ||= subclasses;
     if (forAny || subclasses) this.plans = this.anyPlan = undefined;
     else this.plans?.of(sender).delete(sender);
