@@ -5,6 +5,7 @@ import { Signal } from '../../src/index.ts';
 class User {}
 class Admin extends User {}
 
+const listener = (): string => 'heard';
 const responses = (pairs: readonly (readonly [unknown, unknown])[]) => pairs.map(([, response]) => response);
 
 describe('name', () => {
@@ -310,6 +311,28 @@ describe('dispatchUid', () => {
     signal.connect(receiver);
     signal.connect(() => 'under its uid', { dispatchUid: receiver });
     expect(responses(signal.send(null))).toEqual(['receiver', 'under its uid']);
+  });
+
+  test('that is a Connection of the signal is not confused with it', () => {
+    const signal = new Signal<object, unknown, string>();
+    const owner = {};
+    const held = [signal.connect(() => 'owned', { owner }), signal.connect(listener, { weak: true }), signal.connect(() => 'plain')];
+    for (const dispatchUid of held) signal.connect(() => 'under its uid', { dispatchUid });
+    expect(signal.connections).toHaveLength(6);
+    for (const dispatchUid of held) expect(signal.disconnect({ dispatchUid })).toBe(true);
+    expect(signal.connections).toEqual(held);
+  });
+
+  test('a weak receiver may be connected with one and without', () => {
+    const signal = new Signal<object, unknown, string>();
+    const without = signal.connect(listener, { weak: true });
+    const named = signal.connect(listener, { weak: true, dispatchUid: 1 });
+    expect(signal.connect(listener, { weak: true })).toBe(without);
+    expect(signal.disconnect({ dispatchUid: 1 })).toBe(true);
+    expect([without.connected, named.connected]).toEqual([true, false]);
+    signal.connect(listener, { weak: true, dispatchUid: 1 });
+    expect(signal.disconnect(listener)).toBe(true);
+    expect(signal.connections).toHaveLength(1);
   });
 
   test('names one registration per sender and owner', () => {
