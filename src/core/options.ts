@@ -106,7 +106,7 @@ export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequ
   const { sender, owner, dispatchUid } = settings;
   // a registration that held them would keep them alive
   settings.sender = settings.owner = undefined;
-  if (settings.weak && owner !== undefined) throw new TypeError('weak and owner exclude each other: an owner keeps its receiver alive');
+  if (settings.weak && owner !== undefined) throw new TypeError('weak and owner exclude each other: an owner, such as the instance of a decorated method, keeps its receiver alive');
   if (settings.replace && dispatchUid === undefined) throw new TypeError('replace needs a dispatchUid: it names what to take over');
   // an ES5 constructor could have subclasses, too
   if (settings.subclasses && !(typeof sender === 'function' && Object.hasOwn(sender, 'prototype'))) {

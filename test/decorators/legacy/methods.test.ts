@@ -131,7 +131,7 @@ describe('is refused when decorating', () => {
   });
 
   test('with options that suit no method', () => {
-    expect(() => (receiver(saved, { weak: true }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/weak and owner exclude each other/);
+    expect(() => (receiver(saved, { weak: true }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/weak and owner exclude each other: an owner, such as the instance of a decorated method/);
     expect(() => (receiver(saved, { owner: {} }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/owner has no place/);
   });
 });

@@ -293,7 +293,7 @@ describe('is refused when decorating, not at the first new', () => {
         @receiver(saved, { weak: true }) onSave(): void {}
       }
       return Wrong;
-    }).toThrow(/weak and owner exclude each other/);
+    }).toThrow(/weak and owner exclude each other: an owner, such as the instance of a decorated method/);
     expect(() => {
       class Wrong {
         @receiver(saved, { owner: {} }) static onSave(): void {}
