@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 
 /**
  * What an import adds to a bundle, minified and compressed, in bytes. The aim was 2,500 for `Signal` and 3,500 with `receiver` and
- * `postSave`. What stands between is wanted: the sentences of the errors are 400 of these bytes, and without any of them and with
- * one-letter names for all that is internal, `Signal` would still take 4,400. It is options that are checked; owners, weak receivers
- * and AbortSignals; senders, subclasses and uids in constant time; four sends with promises and outcomes; and what tools ask it. So
- * these are ceilings: what adds to them gives its reason here.
+ * `postSave`. What stands between is wanted. Taking it out of the bundle, part by part, gives what each costs: checks of what users pass,
+ * with sentences that help, 770; the async sends 300; what tools and traces ask 300; owners, AbortSignals and the sweeping of what was
+ * collected 460; uids, subclasses and finding a registration again 270; `sendRobust()` and reports 150; how it is printed 90. With all of
+ * that gone, 2,730 are left. So these are ceilings: what adds to them gives its reason here.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   '{ Signal }': 5150,
