@@ -1,10 +1,11 @@
 /**
  * The model signals: what an ORM adapter sends around every write. One instance of each per process, whatever loads the library.
  */
-import { ModelSignalDispatcher, type Payload } from './core/model-signal.ts';
+import { modelKind, type Payload } from './core/model-signal.ts';
 import type { ModelSignal, ModelSignalKind } from './core/model-types.ts';
+import { Registry, registry } from './core/registry.ts';
 import { shared } from './core/shared.ts';
-import type { AnySignal } from './core/types.ts';
+import { Signal } from './core/signal.ts';
 
 // what a payload sent by hand may leave out beside what all may, less the keys whose default is undefined
 const saved = (): Payload => ({ raw: false, updateFields: null, changes: null });
@@ -112,8 +113,12 @@ export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal
 export const postBulk: ModelSignal<'postBulk'> = /* @__PURE__ */ modelSignal('postBulk', true, written);
 
 function modelSignal<TKind extends ModelSignalKind>(kind: TKind, comesAfter: boolean, defaults: (args: Payload) => Payload): ModelSignal<TKind> {
-  const signals = shared('signals', () => new Map<string, AnySignal>());
+  const signals = shared('signals', () => new Map<string, Signal>());
   let signal = signals.get(kind);
-  if (signal === undefined) signals.set(kind, (signal = new ModelSignalDispatcher(kind, comesAfter, defaults)));
+  if (signal === undefined) {
+    signal = new Signal(kind);
+    signal[registry] = new Registry(signal, modelKind(comesAfter, defaults));
+    signals.set(kind, signal);
+  }
   return signal as unknown as ModelSignal<TKind>;
 }

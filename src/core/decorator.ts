@@ -1,6 +1,7 @@
 import type { ReceiverDecorator, ReceiverOptions, ReceiverParameters, ResponseOf, SenderOf } from './decorator-types.ts';
 import { describe, isObject } from './describe.ts';
 import { assertReceiver, thisArgument } from './options.ts';
+import { registry } from './registry.ts';
 import { shared } from './shared.ts';
 import { isSignal } from './signal.ts';
 import type { AnySignal, Connection } from './types.ts';
@@ -42,7 +43,7 @@ export function receiver<TSignal extends AnySignal, TAfterCommit extends boolean
 ): ReceiverDecorator<ReceiverParameters<TSignal, SenderOf<TSignal>, TAfterCommit>, ResponseOf<TSignal>>;
 export function receiver(signals: unknown, options?: object): unknown {
   const list = parseSignals(signals);
-  for (const signal of list) signal.check(undefined, options);
+  for (const signal of list) signal[registry].check(undefined, options);
   const wish: Wish = { signals: list, options: { ...options } };
 
   // The context is asked before the function: a decorated method is a function too. Arguments are never counted, for compilers of
@@ -179,7 +180,7 @@ function decorateLegacy(wish: Wish, target: unknown, key: string | symbol, descr
 function connect({ signals, options }: Wish, method: unknown, more?: object): Connection[] {
   const all = { ...options, ...more };
   assertReceiver(method);
-  for (const signal of signals) signal.check(method, all);
+  for (const signal of signals) signal[registry].check(method, all);
   return signals.map((signal) => signal.connect(method, all));
 }
 
@@ -195,7 +196,7 @@ function parseSignals(signals: unknown) {
 /** What a decorated method is called on is its owner. */
 function assertNoOwner({ signals, options }: Wish, where: string, isStatic: boolean): void {
   if ('owner' in options) throw new TypeError(`owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`);
-  if (!isStatic) for (const signal of signals) signal.check(undefined, { ...options, owner: options });
+  if (!isStatic) for (const signal of signals) signal[registry].check(undefined, { ...options, owner: options });
 }
 
 function misplaced(where: string): TypeError {

@@ -2,26 +2,16 @@ import { signalName } from './describe.ts';
 import { parseOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 import type { Registration } from './registration.ts';
+import { type Registry, registry } from './registry.ts';
 import { reportRejection } from './report.ts';
 import { type Following, type SendMethod, tools } from './tools.ts';
 import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
 
 type Pair = readonly [AnyFunction, unknown];
 
-/** What a send needs to know of a registry. */
-interface Plans {
-  readonly version: number;
-  planFor(sender: unknown): Plan;
-}
-
-/** What a send needs to know of its signal. */
+/** A signal, as far as a send needs to know it. */
 interface Dispatching extends AnySignal {
-  /** Another one while a test isolates the signal. */
-  readonly registry: Plans;
-  /** The payload as receivers get it. */
-  prepare(sender: unknown, args: object | undefined): object;
-  /** Whether the call of an `afterCommit` receiver is put off until the commit; outside a transaction it is not. */
-  defers?(registration: Registration, sender: unknown, args: object, following: Following | undefined): boolean;
+  readonly [registry]: Registry;
 }
 
 /**
@@ -29,16 +19,16 @@ interface Dispatching extends AnySignal {
  * the registry has changed, and nothing is allocated until one of them answers.
  */
 export function send(signal: Dispatching, sender: unknown, given: object | undefined): Responses<unknown> {
-  const args = signal.prepare(sender, given);
-  const { registry } = signal;
-  const plan = registry.planFor(sender);
+  const { [registry]: plans } = signal;
+  const args = plans.prepare(sender, given);
+  const plan = plans.planFor(sender);
   const { receivers } = plan;
   if (receivers === undefined || tools.current !== undefined) return follow(signal, sender, args, 'send', gather);
-  const { version } = registry;
+  const { version } = plans;
   for (let index = 0; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;
     const response = receiver(sender, args, signal);
-    if (response !== undefined || registry.version !== version) return sendOn(signal, registry, plan, sender, args, version, index, response);
+    if (response !== undefined || plans.version !== version) return sendOn(signal, plans, plan, sender, args, version, index, response);
   }
   return (plan.silence ??= Object.freeze(receivers.map((receiver) => Object.freeze([receiver, undefined] as const))));
 }
@@ -46,7 +36,7 @@ export function send(signal: Dispatching, sender: unknown, given: object | undef
 /** Go on with a send whose result must be gathered: the receiver at `called` has answered, or may have disconnected another. */
 function sendOn(
   signal: Dispatching,
-  registry: Plans,
+  plans: Registry,
   { receivers = [], registrations }: Plan,
   sender: unknown,
   args: object,
@@ -58,21 +48,21 @@ function sendOn(
   for (let index = 0; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;
     if (index <= called) pairs.push([receiver, index < called ? undefined : response]);
-    else if (registry.version === version || (registrations[index] as Registration).connected) pairs.push([receiver, receiver(sender, args, signal)]);
+    else if (plans.version === version || (registrations[index] as Registration).connected) pairs.push([receiver, receiver(sender, args, signal)]);
   }
   return pairs;
 }
 
 /** Everyone is called; what they throw becomes their outcome. */
 export function sendRobust(signal: Dispatching, sender: unknown, given: object | undefined): Outcomes<unknown> {
-  return follow(signal, sender, signal.prepare(sender, given), 'sendRobust', gather) as Outcomes<unknown>;
+  return follow(signal, sender, signal[registry].prepare(sender, given), 'sendRobust', gather) as Outcomes<unknown>;
 }
 
 /** As `send` or `sendRobust`, and wait for what they return. Never throws synchronously. */
 export function sendAsync(signal: Dispatching, sender: unknown, given: object | undefined, options: unknown, method: 'sendAsync' | 'sendRobustAsync'): Promise<readonly (readonly [AnyFunction, never])[]> {
   try {
     const { serial, [around]: scope } = options === undefined ? CONCURRENT : parseOptions(options, `${method}()`, CONCURRENT);
-    return follow(signal, sender, signal.prepare(sender, given), method, serial ? gatherSerially : gatherConcurrently, scope) as Promise<readonly (readonly [AnyFunction, never])[]>;
+    return follow(signal, sender, signal[registry].prepare(sender, given), method, serial ? gatherSerially : gatherConcurrently, scope) as Promise<readonly (readonly [AnyFunction, never])[]>;
   } catch (error) {
     return Promise.reject(error);
   }
@@ -89,7 +79,8 @@ const CONCURRENT = { serial: false, [around]: undefined as Around | undefined };
 /** One send on its way, receiver by receiver. */
 interface Sending {
   readonly signal: Dispatching;
-  readonly registry: Plans;
+  /** The registry that it had when the send began. */
+  readonly plans: Registry;
   /** That of the registry when it began. */
   readonly version: number;
   readonly plan: Plan;
@@ -104,10 +95,10 @@ interface Sending {
 
 /** Do a send, with the tools at work looking on. */
 function follow<T>(signal: Dispatching, sender: unknown, args: object, method: SendMethod, run: (sending: Sending) => T, scope?: Around): T {
-  const { registry } = signal;
-  const plan = registry.planFor(sender);
+  const { [registry]: plans } = signal;
+  const plan = plans.planFor(sender);
   const robust = method === 'sendRobust' || method === 'sendRobustAsync';
-  const begin = (following?: Following): T => run({ signal, registry, version: registry.version, plan, sender, args, robust, following, scope, receiver: undefined });
+  const begin = (following?: Following): T => run({ signal, plans, version: plans.version, plan, sender, args, robust, following, scope, receiver: undefined });
   return tools.current === undefined ? begin() : tools.current.follow({ signal, sender, args, method }, begin);
 }
 
@@ -116,10 +107,10 @@ const SKIPPED: unique symbol = /* @__PURE__ */ Symbol() as never;
 
 /** What the receiver of that number returns; `SKIPPED` if it is not to be called. */
 function call(sending: Sending, index: number): unknown {
-  const { signal, registry, version, plan, sender, args, following, scope } = sending;
+  const { signal, plans, version, plan, sender, args, following, scope } = sending;
   const registration = plan.registrations[index] as Registration;
   if (plan.receivers === undefined || following !== undefined || scope !== undefined) return callOtherwise(sending, registration);
-  if (registry.version !== version && !registration.connected) return SKIPPED;
+  if (plans.version !== version && !registration.connected) return SKIPPED;
   const receiver = plan.receivers[index] as AnyFunction;
   sending.receiver = receiver;
   return receiver(sender, args, signal);
@@ -127,7 +118,7 @@ function call(sending: Sending, index: number): unknown {
 
 /** For a receiver that is no plain one, or with tools or an adapter around it. Ends a `once` connection. */
 function callOtherwise(sending: Sending, registration: Registration): unknown {
-  const { signal, sender, args, following, scope } = sending;
+  const { signal, plans, sender, args, following, scope } = sending;
   const callee = registration.callee();
   sending.receiver = callee?.receiver;
   const { afterCommit, once } = registration.settings;
@@ -136,7 +127,7 @@ function callOtherwise(sending: Sending, registration: Registration): unknown {
       ? 'ended'
       : following?.isMuted(callee.receiver)
         ? 'muted'
-        : afterCommit && signal.defers?.(registration, sender, args, following)
+        : afterCommit && plans.kind.defers?.(registration, signal, sender, args, following)
           ? 'waiting for the commit'
           : undefined;
   if (callee === undefined || reason !== undefined) {

@@ -1,16 +1,24 @@
 import { Bucket } from './bucket.ts';
 import { describe, isObject, nameOf, signalName } from './describe.ts';
+import { type Kind, PLAIN_KIND } from './kind.ts';
 import { tie } from './lifetime.ts';
-import { type ConnectRequest, difference, type DisconnectRequest, PLAIN, type Settings } from './options.ts';
+import { assertReceiver, type ConnectRequest, difference, parseConnectOptions, parseDisconnect, PLAIN, type Settings } from './options.ts';
 import { byDispatchOrder, Plan } from './plan.ts';
 import { type Handle, type Home, type Keeper, KeyedConnection, Registration } from './registration.ts';
 import { SenderMap } from './sender-map.ts';
 import { type Sweepable, sweepAfterCollection } from './sweep.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
 
+/** Where a signal of this or another copy of the library has its registry; a symbol, for people give subclasses what names they like. */
+export const registry: unique symbol = Symbol.for('tocsin/1.registry') as never;
+
+/** The payload of a send without one. */
+const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
+
 /** All registrations of one signal, and the plans that sends follow. */
 export class Registry implements Keeper, Sweepable {
   readonly signal: AnySignal;
+  readonly kind: Kind;
   /** Grows with every change: how a send in flight learns that someone may have been disconnected. */
   version = 0;
   waits = false;
@@ -27,8 +35,20 @@ export class Registry implements Keeper, Sweepable {
   /** The plans of keyed senders; thrown away whole when a change concerns them all, so that no plan outlives what it lists. */
   private plans: SenderMap<Plan> | undefined = undefined;
 
-  constructor(signal: AnySignal) {
+  constructor(signal: AnySignal, kind = PLAIN_KIND) {
     this.signal = signal;
+    this.kind = kind;
+  }
+
+  /** An empty one for the same signal, which takes its place while a test isolates the signal. */
+  fresh(): Registry {
+    return new Registry(this.signal, this.kind);
+  }
+
+  /** The payload of a send as receivers get it. */
+  prepare(sender: unknown, args: object | undefined): object {
+    const { complete } = this.kind;
+    return complete === undefined ? (args ?? NO_ARGS) : complete(this.signal, sender, args);
   }
 
   /** Whom a send from `sender` calls. */
@@ -56,24 +76,17 @@ export class Registry implements Keeper, Sweepable {
       .map(({ connection }) => connection);
   }
 
-  /** The live registration of the identity that a request has. Throws if that was connected with other options; changes nothing that lives. */
-  existing(receiver: AnyFunction, { sender, owner, settings }: ConnectRequest): Registration | undefined {
-    const found = this.bucketOf(sender)?.find({ receiver, owner, dispatchUid: settings.dispatchUid });
-    if (!found?.connected) {
-      found?.disconnect();
-      return undefined;
-    }
-    const differing = settings.replace ? undefined : difference(found.settings, settings);
-    if (differing !== undefined) {
-      throw new TypeError(
-        `${nameOf(found.receiver)} is already connected to ${signalName(this.signal)} with ${String(differing)} ${describe(found.settings[differing])}, not ${describe(settings[differing])}. ` +
-          'Disconnect it first, or give each registration a dispatchUid of its own.',
-      );
-    }
-    return found;
+  /** Throws what `connect()` would throw, for the options alone if there is no receiver; changes nothing. Lets a list of signals be checked whole. */
+  check(receiver: unknown, options: unknown): void {
+    const request = parseConnectOptions(options, this.kind.rules);
+    if (receiver === undefined) return;
+    assertReceiver(receiver);
+    this.existing(receiver, request);
   }
 
-  connect(receiver: AnyFunction, request: ConnectRequest): Connection {
+  connect(receiver: unknown, options: unknown): Connection {
+    assertReceiver(receiver);
+    const request = parseConnectOptions(options, this.kind.rules);
     const { sender, owner } = request;
     let { settings } = request;
     const existing = this.existing(receiver, request);
@@ -101,7 +114,8 @@ export class Registry implements Keeper, Sweepable {
     return connection;
   }
 
-  disconnect(request: DisconnectRequest): boolean {
+  disconnect(receiver: unknown, options: unknown): boolean {
+    const request = parseDisconnect(receiver, options);
     return this.bucketOf(request.sender)?.find(request)?.disconnect() ?? false;
   }
 
@@ -128,6 +142,23 @@ export class Registry implements Keeper, Sweepable {
       else mortal ||= connection.registration !== connection || typeof connection.registration.target !== 'function';
     }
     return mortal;
+  }
+
+  /** The live registration of the identity that a request has. Throws if that was connected with other options. */
+  private existing(receiver: AnyFunction, { sender, owner, settings }: ConnectRequest): Registration | undefined {
+    const found = this.bucketOf(sender)?.find({ receiver, owner, dispatchUid: settings.dispatchUid });
+    if (!found?.connected) {
+      found?.disconnect();
+      return undefined;
+    }
+    const differing = settings.replace ? undefined : difference(found.settings, settings);
+    if (differing !== undefined) {
+      throw new TypeError(
+        `${nameOf(found.receiver)} is already connected to ${signalName(this.signal)} with ${String(differing)} ${describe(found.settings[differing])}, not ${describe(settings[differing])}. ` +
+          'Disconnect it first, or give each registration a dispatchUid of its own.',
+      );
+    }
+    return found;
   }
 
   /** Everything that was connected, dead or alive, in no particular order. */

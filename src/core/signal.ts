@@ -1,8 +1,7 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
 import { named } from './named.ts';
-import { assertReceiver, parseConnectOptions, parseDisconnect, RULES, type Rules } from './options.ts';
-import { Registry } from './registry.ts';
+import { Registry, registry } from './registry.ts';
 import { tools } from './tools.ts';
 import type {
   AnyFunction,
@@ -18,12 +17,6 @@ import type {
   SendAsyncArguments,
   SenderConnectOptions,
 } from './types.ts';
-
-/** @internal */
-export const signalBrand: unique symbol = Symbol.for('tocsin/1.signal') as never;
-
-/** The payload of a send without one. */
-const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
 
 /** A function that a signal calls: `receiver(sender, args, signal)`. It may declare fewer parameters. */
 export type Receiver<TArgs extends object = Record<string, never>, TSender = unknown, TResponse = unknown, TThis = void> = (
@@ -62,15 +55,13 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   /** For people: it stands in errors, traces and listings. `''` if none was given. */
   readonly name: string;
   /** @internal Replaced while a test isolates the signal. */
-  registry: Registry;
-  /** @internal What the options of `connect()` may be. */
-  readonly rules: Rules = RULES;
+  [registry]: Registry;
 
   /** @throws TypeError if `name` is not a string. */
   constructor(name = '') {
     if (typeof name !== 'string') throw new TypeError(`A signal's name must be a string, not ${describe(name)}`);
     this.name = name;
-    this.registry = new Registry(this);
+    this[registry] = new Registry(this);
     if (name !== '') named.add(new WeakRef(this));
   }
 
@@ -105,8 +96,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     options?: ConnectOptions<TOwner>,
   ): Connection;
   connect(receiver: AnyFunction, options?: unknown): Connection {
-    assertReceiver(receiver);
-    const connection = this.registry.connect(receiver, parseConnectOptions(options, this.rules));
+    const connection = this[registry].connect(receiver, options);
     tools.current?.connected(connection);
     return connection;
   }
@@ -129,7 +119,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   disconnect(receiver: AnyFunction, options?: DisconnectOptions): boolean;
   disconnect(options: DispatchUidOptions): boolean;
   disconnect(receiver: unknown, options?: unknown): boolean {
-    return this.registry.disconnect(parseDisconnect(receiver, options));
+    return this[registry].disconnect(receiver, options);
   }
 
   /**
@@ -144,12 +134,12 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    * ```
    */
   hasListeners(sender?: TSender): boolean {
-    return this.registry.hasListeners(sender) || tools.current?.hears(this, sender) === true;
+    return this[registry].hasListeners(sender) || tools.current?.hears(this, sender) === true;
   }
 
   /** The live connections of all senders in dispatch order: a fresh array on each access. */
   get connections(): readonly Connection[] {
-    return this.registry.connections();
+    return this[registry].connections();
   }
 
   /**
@@ -234,36 +224,18 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     return dispatch.sendAsync(this, sender, args, options, 'sendRobustAsync');
   }
 
-  /** @internal The payload as receivers get it. */
-  prepare(_sender: unknown, args: object = NO_ARGS): object {
-    return args;
-  }
-
-  /** @internal Whether nobody listens or looks, whatever the sender: what an adapter asks before it does anything at all. */
-  get idle(): boolean {
-    return this.registry.empty && tools.current === undefined;
-  }
-
-  /** @internal Throw what `connect()` would throw; change nothing. Lets a list of signals be checked whole. */
-  check(receiver: AnyFunction | undefined, options: unknown): void {
-    const request = parseConnectOptions(options, this.rules);
-    if (receiver === undefined) return;
-    assertReceiver(receiver);
-    this.registry.existing(receiver, request);
-  }
-
   /** @internal How Node and Deno print it: the registry is of no interest to people. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `Signal ${signalName(this)} { ${String(this.connections.length)} connected }`;
   }
-
-  /** @internal Recognised across copies of the library, where `instanceof` fails. */
-  get [signalBrand](): true {
-    return true;
-  }
 }
 
 /** Whether a value is a signal of this or another copy of the library. */
-export function isSignal(value: unknown): value is AnySignal & Pick<Signal, 'check'> {
-  return typeof value === 'object' && value !== null && (value as { [signalBrand]?: unknown })[signalBrand] === true;
+export function isSignal(value: unknown): value is AnySignal & Pick<Signal, typeof registry> {
+  return typeof value === 'object' && value !== null && (value as Partial<Pick<Signal, typeof registry>>)[registry] !== undefined;
+}
+
+/** Whether nobody listens to a signal or looks on, whatever the sender: what an adapter asks before it does anything at all. */
+export function isIdle(signal: Pick<Signal, typeof registry>): boolean {
+  return signal[registry].empty && tools.current === undefined;
 }

@@ -1,11 +1,11 @@
 import { dispose } from '../core/dispose.ts';
-import type { Registry } from '../core/registry.ts';
+import { type Registry, registry } from '../core/registry.ts';
 import type { AnySignal } from '../core/types.ts';
 import { signalsOf } from './signals.ts';
 
 /** A signal, as far as its registrations can be put aside. */
 interface Isolated {
-  registry: Registry;
+  [registry]: Registry;
 }
 
 /** What each isolated signal had, and the empty registries that took its place since, the latest last. */
@@ -41,15 +41,13 @@ export function isolate(...signals: readonly AnySignal[]): Disposable {
 
 function putAside(signal: Isolated): () => void {
   let stack = layers.get(signal);
-  if (stack === undefined) layers.set(signal, (stack = [signal.registry]));
-  // of the signal's own copy of the library
-  const Empty = signal.registry.constructor as new (signal: unknown) => Registry;
-  const layer = new Empty(signal);
+  if (stack === undefined) layers.set(signal, (stack = [signal[registry]]));
+  const layer = signal[registry].fresh();
   stack.push(layer);
-  signal.registry = layer;
+  signal[registry] = layer;
   return () => {
     stack.splice(stack.indexOf(layer), 1);
-    signal.registry = stack.at(-1) as Registry;
+    signal[registry] = stack.at(-1) as Registry;
     if (stack.length === 1) layers.delete(signal);
   };
 }

@@ -1,6 +1,7 @@
 import { inherits } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { Signal } from '../../src/index.ts';
+import { isIdle } from '../../src/core/signal.ts';
+import { receiver as decorate, Signal } from '../../src/index.ts';
 
 class User {}
 class Admin extends User {}
@@ -384,7 +385,7 @@ describe('replace', () => {
       expect(signal.connections).toHaveLength(1);
       signal.disconnect({ dispatchUid: 1, ...options });
       expect(signal.hasListeners(sender)).toBe(false);
-      expect((signal as unknown as { readonly idle: boolean }).idle).toBe(true);
+      expect(isIdle(signal)).toBe(true);
     }
   });
 
@@ -519,3 +520,20 @@ function countingAbortSignal() {
   };
   return { signal, calls };
 }
+
+test('a subclass may give its members any name: none of ours is hidden behind one', () => {
+  class Audited extends Signal<object, unknown, string> {
+    registry = 'of companies';
+    rules = ['be kind'];
+    idle = true;
+    prepare(): never { throw new Error('not to be called'); }
+    check(): never { throw new Error('not to be called'); }
+    empty(): never { throw new Error('not to be called'); }
+  }
+  const signal = new Audited('audited');
+  const heard = decorate(signal, { sender: User })(() => 'heard');
+  expect(responses(signal.send(User))).toEqual(['heard']);
+  expect(responses(signal.sendRobust(User))).toEqual([{ status: 'fulfilled', value: 'heard' }]);
+  expect(isIdle(signal)).toBe(false);
+  expect(signal.disconnect(heard, { sender: User })).toBe(true);
+});

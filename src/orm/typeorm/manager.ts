@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral, QueryRunner } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
 import { attached, dataSourceOf } from './adapter.ts';
-import type { Signal } from '../../core/signal.ts';
+import { isIdle } from '../../core/signal.ts';
 import { m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { hasReceivers } from '../bulk.ts';
 import { type Callback, runAll } from '../commit-queue.ts';
@@ -92,12 +92,12 @@ export function interceptManager(dataSource: DataSource): () => void {
   };
 }
 
-const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Pick<Signal, 'idle'>[];
+const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Parameters<typeof isIdle>[0][];
 
 /** Whether no model signal has a receiver, for any model. */
 export function nobodyListens(): boolean {
   // TypeORM's every step asks: a loop, which makes nothing
-  for (const { idle } of SIGNALS) if (!idle) return false;
+  for (const signal of SIGNALS) if (!isIdle(signal)) return false;
   return true;
 }
 
