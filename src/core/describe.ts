@@ -41,9 +41,13 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' ? value !== null : typeof value === 'function';
 }
 
-/** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. */
+/** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. Never throws, whatever the value does. */
 export function isPromise(value: unknown): value is Promise<unknown> {
-  return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
+  try {
+    return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
+  } catch {
+    return false;
+  }
 }
 
 function shorten(text: string): string {

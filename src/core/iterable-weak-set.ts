@@ -10,9 +10,8 @@ export class IterableWeakSet<T extends object> {
     this.sweepAt = 16 + this.references.size * 2;
   }
 
-  /** False if it was not there. */
-  delete(reference: WeakRef<T> | undefined): boolean {
-    return this.references.delete(reference as WeakRef<T>);
+  delete(reference: WeakRef<T> | undefined): void {
+    this.references.delete(reference as WeakRef<T>);
   }
 
   /** Those alive, in the order in which they were added. */
@@ -25,9 +24,8 @@ export class IterableWeakSet<T extends object> {
     return this.references.size === 0;
   }
 
-  /** Drop what was collected; true if something is left. */
-  sweep(): boolean {
+  /** Drop what was collected. */
+  sweep(): void {
     for (const reference of this.references) if (reference.deref() === undefined) this.references.delete(reference);
-    return !this.empty;
   }
 }

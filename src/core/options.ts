@@ -118,7 +118,8 @@ export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequ
 /** The arguments of `disconnect()`. */
 export function parseDisconnect(receiver: unknown, options: unknown): DisconnectRequest {
   const isReceiver = typeof receiver === 'function';
-  const request = { dispatchUid: undefined as unknown, ...parseOptions(isReceiver ? options : receiver, 'disconnect()', isReceiver ? DISCONNECT : DISCONNECT_BY_UID) };
+  const given = isReceiver ? options : isObject(receiver) ? receiver : undefined;
+  const request = { dispatchUid: undefined as unknown, ...parseOptions(given, 'disconnect()', isReceiver ? DISCONNECT : DISCONNECT_BY_UID) };
   if (!isReceiver && (request.dispatchUid === undefined || options !== undefined)) throw new TypeError(`disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}`);
   return { ...request, receiver: isReceiver ? (receiver as AnyFunction) : undefined };
 }

@@ -118,7 +118,8 @@ describe('disconnect() refuses', () => {
     ['a uid beside a receiver', [listener, { dispatchUid: 1 }], /Unknown option "dispatchUid"/],
     ['a lost sender', [listener, { sender: undefined }], /sender is undefined/],
     ['a string owner', [listener, { owner: 'x' }], /owner must be an object/],
-    ['a string', ['listener'], /not "listener"/],
+    ['a string', ['listener'], /needs a receiver .* not "listener"/],
+    ['null', [null], /needs a receiver .* not null/],
     ['a uid object and more', [{ dispatchUid: 1 }, {}], /needs a receiver/],
   ])('%s', (_name, args, message) => {
     expectRefused((signal) => Reflect.apply(signal.disconnect, signal, args) as boolean, message);

@@ -221,6 +221,16 @@ describe('sendRobust()', () => {
     expect(new Signal().sendRobust(null)).toEqual([]);
   });
 
+  test('a response that cannot be looked at is a response', () => {
+    const signal = new Signal<object, unknown, object>();
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    signal.connect(() => proxy);
+    const [[, outcome] = []] = signal.sendRobust(null);
+    expect(outcome?.status).toBe('fulfilled');
+    expect(outcome?.status === 'fulfilled' && outcome.value === proxy).toBe(true);
+  });
+
   test('skips those disconnected meanwhile', () => {
     const signal = new Signal();
     const victim = (): string => 'victim';

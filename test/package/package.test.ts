@@ -138,6 +138,7 @@ describe('the published package', () => {
       expect(others.filter((name) => file !== 'drizzle.js' || !name.startsWith('drizzle-orm'))).toEqual([]);
     }
   });
+
   test('names no package in its code and types that its users do not have: strict package managers find peers, and nothing else', () => {
     const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { peerDependencies: object };
     const files = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => /\.(c?js|d\.c?ts)$/.test(file));
