@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: every row, side by side with what a user would pick instead. `npm run bench -- dispatch churn` runs those rows;
- * `--node 24` another Node; `--quick` compares the ratios of the main rows with bench/baseline.json in half a minute, `--baseline` writes that.
+ * `npm run bench`: every row, side by side with what a user would pick instead. `npm run bench -- dispatch churn` runs
+ * those rows; `--node 24` another Node; `--quick` compares the ratios of the main rows with bench/baseline.json in half
+ * a minute, `--baseline` writes that.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,23 +14,49 @@ import { CELLS, type Cell, REFERENCE } from './rows.ts';
 const BASELINE = 'bench/baseline.json';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { node: { type: 'string', default: '20' }, quick: { type: 'boolean', default: false }, baseline: { type: 'boolean', default: false }, rounds: { type: 'string' } },
+  options: {
+    node: { type: 'string', default: '20' },
+    quick: { type: 'boolean', default: false },
+    baseline: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+  },
 });
-if (!existsSync('dist/index.js')) throw new Error('The built package is measured: npm run build first (npm run bench does)');
+if (!existsSync('dist/index.js'))
+  throw new Error('The built package is measured: npm run build first (npm run bench does)');
 
-const node = values.node === process.versions.node.split('.')[0] ? process.execPath : join(installed('runtimes'), 'node_modules', `node${values.node}/bin/node`);
+const node =
+  values.node === process.versions.node.split('.')[0]
+    ? process.execPath
+    : join(installed('runtimes'), 'node_modules', `node${values.node}/bin/node`);
 const env = { ...process.env, BENCH_PEERS: installed('peers'), NODE_OPTIONS: '' };
 
 function measure(row: string, contender: string, params: object): unknown {
-  const printed = execFileSync(node, ['--expose-gc', '--no-warnings', 'bench/worker.mjs', JSON.stringify({ row, contender, params })], { encoding: 'utf8', env });
+  const printed = execFileSync(
+    node,
+    ['--expose-gc', '--no-warnings', 'bench/worker.mjs', JSON.stringify({ row, contender, params })],
+    { encoding: 'utf8', env },
+  );
   return JSON.parse(printed);
 }
 
-const median = (numbers: readonly number[]): number => [...numbers].sort((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-const format = (number: number): string => (number >= 1000 ? number.toFixed(0) : number >= 10 ? number.toFixed(1) : number.toFixed(2));
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+const format = (number: number): string =>
+  number >= 1000 ? number.toFixed(0) : number >= 10 ? number.toFixed(1) : number.toFixed(2);
 
-/** All contenders of a cell, each in a process of its own, in turns; a median of each, and of its ratio to the reference of the same turn. */
-function compare({ row, params, contenders, rounds }: Cell): Map<string, { readonly median: number; readonly ratio: number; readonly least: number; readonly most: number }> {
+/**
+ * All contenders of a cell, each in a process of its own, in turns; a median of each, and of its ratio to the reference
+ * of the same turn.
+ */
+function compare({
+  row,
+  params,
+  contenders,
+  rounds,
+}: Cell): Map<
+  string,
+  { readonly median: number; readonly ratio: number; readonly least: number; readonly most: number }
+> {
   const times = new Map(contenders.map((name) => [name, [] as number[]]));
   for (let round = 0; round < Number(values.rounds ?? rounds); round++) {
     const order = [...contenders.slice(round % contenders.length), ...contenders.slice(0, round % contenders.length)];
@@ -39,7 +66,10 @@ function compare({ row, params, contenders, rounds }: Cell): Map<string, { reado
   return new Map(
     [...times].map(([name, own]) => {
       const ratios = own.map((time, round) => time / (reference[round] ?? Number.NaN));
-      return [name, { median: median(own), ratio: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) }];
+      return [
+        name,
+        { median: median(own), ratio: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) },
+      ];
     }),
   );
 }
@@ -52,22 +82,40 @@ function printed(cell: Cell): Record<string, number> {
   const results = compare(cell);
   const reference = REFERENCE[cell.row] ?? 'tocsin';
   console.log(`\n### ${cell.title}\n\n| | ${cell.unit} | ÷ ${reference} | from … to |\n|---|---:|---:|---:|`);
-  for (const [name, { median: own, ratio, least, most }] of [...results].sort(([, one], [, other]) => one.median - other.median)) {
+  for (const [name, { median: own, ratio, least, most }] of [...results].sort(
+    ([, one], [, other]) => one.median - other.median,
+  )) {
     console.log(`| ${name} | ${format(own)} | ${ratio.toFixed(2)} | ${least.toFixed(2)} … ${most.toFixed(2)} |`);
   }
   return Object.fromEntries([...results].map(([name, { ratio }]) => [name, ratio]));
 }
 
-console.log(`Node ${execFileSync(node, ['--version'], { encoding: 'utf8' }).trim().slice(1)}, ${cpus()[0]?.model ?? 'unknown processor'}, ${String(cpus().length)} cores`);
-const cells = CELLS.filter(({ row, quick }) => (values.quick || values.baseline ? quick === true : quick !== true && (positionals.length === 0 || positionals.includes(row))));
-if (cells.length === 0) throw new Error(`No such row: ${positionals.join(', ')}. There are ${[...new Set(CELLS.map(({ row }) => row))].join(', ')}`);
+console.log(
+  `Node ${execFileSync(node, ['--version'], { encoding: 'utf8' }).trim().slice(1)}, ${cpus()[0]?.model ?? 'unknown processor'}, ${String(cpus().length)} cores`,
+);
+const cells = CELLS.filter(({ row, quick }) =>
+  values.quick || values.baseline
+    ? quick === true
+    : quick !== true && (positionals.length === 0 || positionals.includes(row)),
+);
+if (cells.length === 0)
+  throw new Error(
+    `No such row: ${positionals.join(', ')}. There are ${[...new Set(CELLS.map(({ row }) => row))].join(', ')}`,
+  );
 const results = cells.map((cell) => [cell, printed(cell)] as const);
 /** How much of the time of each other one tocsin takes: what must not grow. */
-const ratios = Object.fromEntries(results.map(([{ title, row }, own]) => [title, Object.fromEntries(Object.entries(own).flatMap(([name, ratio]) => {
-  const isOwn = name.startsWith('tocsin');
-  if ((REFERENCE[row] === undefined) === isOwn) return [];
-  return [[name, Number((isOwn ? ratio : 1 / ratio).toFixed(2))]];
-}))]));
+const ratios = Object.fromEntries(
+  results.map(([{ title, row }, own]) => [
+    title,
+    Object.fromEntries(
+      Object.entries(own).flatMap(([name, ratio]) => {
+        const isOwn = name.startsWith('tocsin');
+        if ((REFERENCE[row] === undefined) === isOwn) return [];
+        return [[name, Number((isOwn ? ratio : 1 / ratio).toFixed(2))]];
+      }),
+    ),
+  ]),
+);
 /** Quick runs on busy machines differ by as much. */
 const NOISE = 1.5;
 
@@ -77,9 +125,15 @@ else if (values.quick) {
   const slower = Object.entries(ratios).flatMap(([title, own]) =>
     Object.entries(own).flatMap(([name, ratio]) => {
       const was = before[title]?.[name];
-      return was !== undefined && ratio > was * NOISE ? [`${title}, ${name}: ${was.toFixed(2)} before, now ${ratio.toFixed(2)}`] : [];
+      return was !== undefined && ratio > was * NOISE
+        ? [`${title}, ${name}: ${was.toFixed(2)} before, now ${ratio.toFixed(2)}`]
+        : [];
     }),
   );
-  console.log(slower.length === 0 ? '\nNo slower than the baseline.' : `\nSlower than the baseline, by more than the noise of a quick run:\n  ${slower.join('\n  ')}`);
+  console.log(
+    slower.length === 0
+      ? '\nNo slower than the baseline.'
+      : `\nSlower than the baseline, by more than the noise of a quick run:\n  ${slower.join('\n  ')}`,
+  );
   process.exitCode = slower.length === 0 ? 0 : 1;
 }

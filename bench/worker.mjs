@@ -1,6 +1,6 @@
 /**
- * One contender of one row, in a process of its own: what other contenders have taught the compiler must not count. Reads what to do from
- * its arguments, prints nanoseconds (or bytes) as JSON.
+ * One contender of one row, in a process of its own: what other contenders have taught the compiler must not count.
+ * Reads what to do from its arguments, prints nanoseconds (or bytes) as JSON.
  */
 import { setImmediate } from 'node:timers/promises';
 
@@ -15,7 +15,7 @@ async function time({ run, check }) {
   const SAMPLE = 8e6;
   let times = 1;
   // how many operations fill a sample; warms up on the way
-  for (let spent = 0; spent < SAMPLE; ) {
+  for (let spent = 0; spent < SAMPLE;) {
     const began = process.hrtime.bigint();
     await run(times);
     spent = Number(process.hrtime.bigint() - began);

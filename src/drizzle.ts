@@ -7,9 +7,10 @@
  * | `preDelete`, `postDelete` | around a `delete()` of such a row |
  * | `postBulk` | after other updates and deletes; after `onConflictDoUpdate()`, `onConflictDoNothing()` and `insert().select()`, where only the database knows which rows are new; after writes `with()` queries, `from()` other tables, or with placeholders; for each write of a `batch()` |
  *
- * Not seen: what is written through a database that is not wrapped, prepared statements (they are announced as bulk writes when
- * they are prepared), `execute()` and `run()` of SQL, and what the database itself does, such as `ON DELETE CASCADE`. Not for MySQL, which
- * cannot return what it has written, and not for synchronous drivers, which cannot wait for receivers.
+ * Not seen: what is written through a database that is not wrapped, prepared statements (they are announced as bulk
+ * writes when they are prepared), `execute()` and `run()` of SQL, and what the database itself does, such as `ON DELETE
+ * CASCADE`. Not for MySQL, which cannot return what it has written, and not for synchronous drivers, which cannot wait
+ * for receivers.
  */
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 import type { PgDatabase } from 'drizzle-orm/pg-core';
@@ -23,13 +24,15 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `withSignals()`. */
 export interface SignalsOptions extends AdapterOptions {
   /**
-   * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes it. Default
-   * `true`. With `false`, `tx` outside a transaction is the database; needed for drivers without transactions, such as neon-http and D1.
+   * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes
+   * it. Default `true`. With `false`, `tx` outside a transaction is the database; needed for drivers without
+   * transactions, such as neon-http and D1.
    */
   readonly atomic?: boolean;
   /**
-   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what changed. Default `true`;
-   * with `false`, the `instance` of `preSave` holds the values set and those of the key, and `changes` is null.
+   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what
+   * changed. Default `true`; with `false`, the `instance` of `preSave` holds the values set and those of the key, and
+   * `changes` is null.
    */
   readonly beforeImage?: boolean;
 }
@@ -47,19 +50,20 @@ export interface SignalsOptions extends AdapterOptions {
 export interface Register {}
 
 /**
- * A database like yours whose writes send the model signals. Yours stays as it is: what is written through it sends nothing.
+ * A database like yours whose writes send the model signals. Yours stays as it is: what is written through it sends
+ * nothing.
  *
- * The sender is the table, `instance` a row of it: a plain object, the same in the signal before the write and in the one after it, which
- * then holds what the database has filled in. `tx` is the transaction; what a receiver writes through it sends signals in turn.
- * Receivers run one after the other in connect order, each awaited.
+ * The sender is the table, `instance` a row of it: a plain object, the same in the signal before the write and in the
+ * one after it, which then holds what the database has filled in. `tx` is the transaction; what a receiver writes
+ * through it sends signals in turn. Receivers run one after the other in connect order, each awaited.
  *
- * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and undoes the write;
- * see `atomic`. Without `returning()`, a write that has receivers resolves to the number of rows by the names that drivers give it
- * (`rowCount`, `rowsAffected`, …).
+ * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and
+ * undoes the write; see `atomic`. Without `returning()`, a write that has receivers resolves to the number of rows by
+ * the names that drivers give it (`rowCount`, `rowsAffected`, …).
  *
- * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a delete does if
- * `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A savepoint that rolls back takes its `onCommit`
- * callbacks along.
+ * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a
+ * delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A savepoint that
+ * rolls back takes its `onCommit` callbacks along.
  *
  * @throws TypeError if an option is wrong, or this is not a database it can wrap; Error if it is wrapped already.
  * @example
@@ -87,7 +91,11 @@ interface Writer {
   readonly update: Postgres['update'] & Sqlite['update'];
   readonly delete: Postgres['delete'] & Sqlite['delete'];
 }
-type TransactionOf<TDatabase> = TDatabase extends { transaction: (run: (tx: infer TTx) => any, ...config: any[]) => unknown } ? TTx : Writer;
+type TransactionOf<TDatabase> = TDatabase extends {
+  transaction: (run: (tx: infer TTx) => any, ...config: any[]) => unknown;
+}
+  ? TTx
+  : Writer;
 type Tx = Register extends { readonly database: infer TDatabase } ? TransactionOf<TDatabase> : Writer;
 /* eslint-enable @typescript-eslint/no-explicit-any */
 

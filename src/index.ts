@@ -1,5 +1,6 @@
 /**
- * Django's signals for TypeScript: one part of an app reacts when something happens in another, without either knowing the other.
+ * Django's signals for TypeScript: one part of an app reacts when something happens in another, without either knowing
+ * the other.
  */
 export { Signal, type Receiver } from './core/signal.ts';
 export { receiver, connectReceivers } from './core/decorator.ts';

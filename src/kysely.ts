@@ -1,6 +1,6 @@
 /**
- * Kysely, for databases that return what they have written (PostgreSQL, SQLite): what is written through a wrapped Kysely sends the model
- * signals.
+ * Kysely, for databases that return what they have written (PostgreSQL, SQLite): what is written through a wrapped
+ * Kysely sends the model signals.
  *
  * | signal | sent |
  * |---|---|
@@ -8,8 +8,9 @@
  * | `preDelete`, `postDelete` | around a `deleteFrom()` of such a row |
  * | `postBulk` | after other updates and deletes; after `onConflict()`, `replaceInto()` and `mergeInto()`, where only the database knows which rows are new; after writes from expressions, `with()` queries, other tables, limits |
  *
- * Not seen: what is written through a Kysely that is not wrapped, `sql` templates and compiled queries, and what the database itself does,
- * such as `ON DELETE CASCADE`. What is streamed is announced as a bulk write. Not for MySQL and SQL Server, which return no rows.
+ * Not seen: what is written through a Kysely that is not wrapped, `sql` templates and compiled queries, and what the
+ * database itself does, such as `ON DELETE CASCADE`. What is streamed is announced as a bulk write. Not for MySQL and
+ * SQL Server, which return no rows.
  */
 import type { Kysely, Selectable } from 'kysely';
 import type { ModelSignal } from './core/model-types.ts';
@@ -22,18 +23,21 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `withSignals()`. */
 export interface SignalsOptions<TDatabase = unknown> extends AdapterOptions {
   /**
-   * The primary key of each table, a column or several: Kysely does not know it. Default `id`. A write that names a row by it is a save
-   * or a delete of that row.
+   * The primary key of each table, a column or several: Kysely does not know it. Default `id`. A write that names a row
+   * by it is a save or a delete of that row.
    */
-  readonly primaryKeys?: { readonly [TTable in keyof TDatabase]?: keyof TDatabase[TTable] | readonly (keyof TDatabase[TTable])[] };
+  readonly primaryKeys?: {
+    readonly [TTable in keyof TDatabase]?: keyof TDatabase[TTable] | readonly (keyof TDatabase[TTable])[];
+  };
   /**
-   * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes it. Default
-   * `true`. With `false`, `tx` outside a transaction is the Kysely itself.
+   * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes
+   * it. Default `true`. With `false`, `tx` outside a transaction is the Kysely itself.
    */
   readonly atomic?: boolean;
   /**
-   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what changed. Default `true`;
-   * with `false`, the `instance` of `preSave` holds the values set and those of the key, and `changes` is null.
+   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what
+   * changed. Default `true`; with `false`, the `instance` of `preSave` holds the values set and those of the key, and
+   * `changes` is null.
    */
   readonly beforeImage?: boolean;
 }
@@ -51,18 +55,21 @@ export interface SignalsOptions<TDatabase = unknown> extends AdapterOptions {
 export interface Register {}
 
 /**
- * A Kysely like yours whose writes send the model signals. Yours stays as it is: what is written through it sends nothing.
+ * A Kysely like yours whose writes send the model signals. Yours stays as it is: what is written through it sends
+ * nothing.
  *
- * The sender is the name of the table, as it is given to `insertInto()`; `instance` a row of it: a plain object, the same in the signal
- * before the write and in the one after it, which then holds what the database has filled in. `tx` is the transaction; what a receiver
- * writes through it sends signals in turn. Receivers run one after the other in connect order, each awaited.
+ * The sender is the name of the table, as it is given to `insertInto()`; `instance` a row of it: a plain object, the
+ * same in the signal before the write and in the one after it, which then holds what the database has filled in. `tx`
+ * is the transaction; what a receiver writes through it sends signals in turn. Receivers run one after the other in
+ * connect order, each awaited.
  *
- * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and undoes the write;
- * see `atomic`. An alias in `returning()` must not be the name of another column: all columns are read beside.
+ * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and
+ * undoes the write; see `atomic`. An alias in `returning()` must not be the name of another column: all columns are
+ * read beside.
  *
- * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a delete does if
- * `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). `onCommit` follows the savepoints of transactions
- * that are begun with `startTransaction()`.
+ * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a
+ * delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). `onCommit` follows
+ * the savepoints of transactions that are begun with `startTransaction()`.
  *
  * @throws TypeError if an option is wrong, or this is not a Kysely it can wrap; Error if it is wrapped already.
  * @example
@@ -78,7 +85,10 @@ export interface Register {}
  * welcomed // ['Ada']
  * ```
  */
-export function withSignals<TDatabase>(database: Kysely<TDatabase>, options?: SignalsOptions<TDatabase>): Kysely<TDatabase> {
+export function withSignals<TDatabase>(
+  database: Kysely<TDatabase>,
+  options?: SignalsOptions<TDatabase>,
+): Kysely<TDatabase> {
   return wrapKysely(database, options);
 }
 
@@ -95,6 +105,10 @@ export const postSave: ModelSignal<'postSave', Tx, Models> = models.postSave as 
 /** `preDelete`, with `tx` and `instance` typed; see `Register`. */
 export const preDelete: ModelSignal<'preDelete', Tx, Models> = models.preDelete as ModelSignal<'preDelete', Tx, Models>;
 /** `postDelete`, with `tx` and `instance` typed; see `Register`. */
-export const postDelete: ModelSignal<'postDelete', Tx, Models> = models.postDelete as ModelSignal<'postDelete', Tx, Models>;
+export const postDelete: ModelSignal<'postDelete', Tx, Models> = models.postDelete as ModelSignal<
+  'postDelete',
+  Tx,
+  Models
+>;
 /** `postBulk`, with `tx` typed; see `Register`. */
 export const postBulk: ModelSignal<'postBulk', Tx, Models> = models.postBulk as ModelSignal<'postBulk', Tx, Models>;

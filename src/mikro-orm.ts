@@ -7,8 +7,8 @@
  * | `preDelete`, `postDelete` | around the delete of each entity that `flush()` removes, orphans and those that MikroORM cascades to included |
  * | `postBulk` | after `em.insert()`, `insertMany()`, `upsert()`, `upsertMany()`, `nativeUpdate()` and `nativeDelete()` |
  *
- * Not seen: query builders, `getKysely()`, `execute()`, and what the database itself does, such as `ON DELETE CASCADE`. The rows of a
- * pivot table are no entities and send nothing.
+ * Not seen: query builders, `getKysely()`, `execute()`, and what the database itself does, such as `ON DELETE CASCADE`.
+ * The rows of a pivot table are no entities and send nothing.
  */
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { ModelSignal } from './core/model-types.ts';
@@ -24,17 +24,18 @@ export type SignalsOptions = AdapterOptions;
 /**
  * Make a MikroORM send the model signals for what its entity managers write.
  *
- * The sender is the entity class. `tx` is an `EntityManager` of its own in the same transaction: `persist()` and `flush()` there, which
- * sends signals in turn. The one that is flushing cannot flush again, and would lose what it is given to persist. Receivers run one after
- * the other in connect order, each awaited.
+ * The sender is the entity class. `tx` is an `EntityManager` of its own in the same transaction: `persist()` and
+ * `flush()` there, which sends signals in turn. The one that is flushing cannot flush again, and would lose what it is
+ * given to persist. Receivers run one after the other in connect order, each awaited.
  *
- * What `preSave` changes on `instance` is written; changes of other entities are not, unless they are made through `tx`. A throw in any
- * of the four signals propagates and rolls the flush back.
+ * What `preSave` changes on `instance` is written; changes of other entities are not, unless they are made through
+ * `tx`. A throw in any of the four signals propagates and rolls the flush back.
  *
- * `updateFields` and `changes` hold what MikroORM compares: relations by their keys, embedded objects by their columns, dates as the database
- * stores them. Adds no queries. A savepoint that rolls back takes its `onCommit` callbacks along.
+ * `updateFields` and `changes` hold what MikroORM compares: relations by their keys, embedded objects by their columns,
+ * dates as the database stores them. Adds no queries. A savepoint that rolls back takes its `onCommit` callbacks along.
  *
- * @returns a `Disposable` that switches it off. MikroORM cannot unregister a subscriber: one that does nothing is left behind.
+ * @returns a `Disposable` that switches it off. MikroORM cannot unregister a subscriber: one that does nothing is left
+ * behind.
  * @throws TypeError if an option is wrong; Error if signals are attached to this MikroORM already.
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * The model signals: what an ORM adapter sends around every write. One instance of each per process, whatever loads the library.
+ * The model signals: what an ORM adapter sends around every write. One instance of each per process, whatever loads the
+ * library.
  */
 import { modelKind, type Payload } from './core/model-signal.ts';
 import type { ModelSignal, ModelSignalKind } from './core/model-types.ts';
@@ -14,7 +15,8 @@ const related = (): Payload => ({ reverse: false });
 const written = (): Payload => ({});
 
 /**
- * Sent before an instance is written, for inserts and updates. Change `instance` to change what is saved; throw to veto the write.
+ * Sent before an instance is written, for inserts and updates. Change `instance` to change what is saved; throw to veto
+ * the write.
  *
  * @example
  * ```ts
@@ -31,8 +33,9 @@ const written = (): Payload => ({});
 export const preSave: ModelSignal<'preSave'> = /* @__PURE__ */ modelSignal('preSave', false, saved);
 
 /**
- * Sent after an instance was written, inside the transaction. A throw propagates to the caller of the save and rolls back with the
- * transaction, if there is one. To act only once it has committed, connect with `afterCommit`, or call `onCommit()`.
+ * Sent after an instance was written, inside the transaction. A throw propagates to the caller of the save and rolls
+ * back with the transaction, if there is one. To act only once it has committed, connect with `afterCommit`, or call
+ * `onCommit()`.
  *
  * @example
  * ```ts
@@ -63,8 +66,8 @@ export const postSave: ModelSignal<'postSave'> = /* @__PURE__ */ modelSignal('po
 export const preDelete: ModelSignal<'preDelete'> = /* @__PURE__ */ modelSignal('preDelete', false, deleted);
 
 /**
- * Sent after an instance was deleted, inside the transaction, its id still readable. Remove files and the like with `afterCommit`:
- * a delete that rolls back must not lose them.
+ * Sent after an instance was deleted, inside the transaction, its id still readable. Remove files and the like with
+ * `afterCommit`: a delete that rolls back must not lose them.
  *
  * @example
  * ```ts
@@ -97,7 +100,8 @@ export const postDelete: ModelSignal<'postDelete'> = /* @__PURE__ */ modelSignal
 export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal('m2mChanged', true, related);
 
 /**
- * Sent after a write that the ORM does not break down into instances, so that no save or delete signal is sent for its rows.
+ * Sent after a write that the ORM does not break down into instances, so that no save or delete signal is sent for its
+ * rows.
  *
  * @example
  * ```ts
@@ -112,7 +116,11 @@ export const m2mChanged: ModelSignal<'m2mChanged'> = /* @__PURE__ */ modelSignal
  */
 export const postBulk: ModelSignal<'postBulk'> = /* @__PURE__ */ modelSignal('postBulk', true, written);
 
-function modelSignal<TKind extends ModelSignalKind>(kind: TKind, comesAfter: boolean, defaults: (args: Payload) => Payload): ModelSignal<TKind> {
+function modelSignal<TKind extends ModelSignalKind>(
+  kind: TKind,
+  comesAfter: boolean,
+  defaults: (args: Payload) => Payload,
+): ModelSignal<TKind> {
   const signals = shared('signals', () => new Map<string, Signal>());
   let signal = signals.get(kind);
   if (signal === undefined) {

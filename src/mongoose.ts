@@ -7,8 +7,8 @@
  * | `preDelete`, `postDelete` | around `document.deleteOne()` |
  * | `postBulk` | after queries that write documents nobody has loaded: `updateOne()`, `updateMany()`, `replaceOne()`, `findOneAnd…()`, `deleteOne()`, `deleteMany()`; and `bulkWrite()` |
  *
- * Not seen: `Model.collection`, the driver. Subdocuments send no signals of their own. MongoDB has no savepoints: `onCommit` belongs to
- * the transaction as a whole.
+ * Not seen: `Model.collection`, the driver. Subdocuments send no signals of their own. MongoDB has no savepoints:
+ * `onCommit` belongs to the transaction as a whole.
  */
 import type { ClientSession } from 'mongoose';
 import type { ModelSignal } from './core/model-types.ts';
@@ -21,23 +21,29 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `signals()`. */
 export interface SignalsOptions extends AdapterOptions {
   /**
-   * Give a `save()` or `deleteOne()` that has receivers a transaction of its own, if it is in none: what a post receiver throws then
-   * undoes the write. Needs a replica set. Default `false`: MongoDB writes single documents without one.
+   * Give a `save()` or `deleteOne()` that has receivers a transaction of its own, if it is in none: what a post
+   * receiver throws then undoes the write. Needs a replica set. Default `false`: MongoDB writes single documents
+   * without one.
    */
   readonly atomic?: boolean;
-  /** Read a document before it is updated, so that `changes` can tell the old values. Default `true`; with `false`, `changes` is null. */
+  /**
+   * Read a document before it is updated, so that `changes` can tell the old values. Default `true`; with `false`,
+   * `changes` is null.
+   */
   readonly beforeImage?: boolean;
 }
 
 /**
- * The plugin: `mongoose.plugin(signals())`, **before** any model is compiled, for Mongoose applies plugins when it compiles.
+ * The plugin: `mongoose.plugin(signals())`, **before** any model is compiled, for Mongoose applies plugins when it
+ * compiles.
  *
- * The sender is the model, `instance` the document, `tx` the `ClientSession` if there is one: pass it on, `{ session: tx }`.
- * Receivers run one after the other in connect order, each awaited. `preSave` comes after validation, which so does not see what
- * receivers change. Documents that are saved at the same time outside a session, as by `Model.create([…])` without `ordered: true`,
- * are independent of each other.
+ * The sender is the model, `instance` the document, `tx` the `ClientSession` if there is one: pass it on, `{ session:
+ * tx }`. Receivers run one after the other in connect order, each awaited. `preSave` comes after validation, which so
+ * does not see what receivers change. Documents that are saved at the same time outside a session, as by
+ * `Model.create([…])` without `ordered: true`, are independent of each other.
  *
- * A throw in a pre signal prevents the write. One in a post signal propagates and undoes it in a transaction: yours, or with `atomic`.
+ * A throw in a pre signal prevents the write. One in a post signal propagates and undoes it in a transaction: yours, or
+ * with `atomic`.
  *
  * A model without receivers costs nothing. With receivers an update reads the document first; see `beforeImage`.
  *

@@ -20,13 +20,14 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `withSignals()`. */
 export interface SignalsOptions extends AdapterOptions {
   /**
-   * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes it. Default
-   * `false`, as Objection.
+   * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes
+   * it. Default `false`, as Objection.
    */
   readonly atomic?: boolean;
   /**
-   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what changed. Default `true`;
-   * with `false`, the `instance` of `preSave` holds the values set and what the instance held whose `$query()` it is, and `changes` is null.
+   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what
+   * changed. Default `true`; with `false`, the `instance` of `preSave` holds the values set and what the instance held
+   * whose `$query()` it is, and `changes` is null.
    */
   readonly beforeImage?: boolean;
 }
@@ -34,19 +35,21 @@ export interface SignalsOptions extends AdapterOptions {
 /**
  * A mixin: the classes that extend its result send the model signals.
  *
- * The sender is the model class. `tx` is the transaction, if there is one: pass it on, `Profile.query(tx)`. Receivers run one after the
- * other in connect order, each awaited; in a transaction also those of several instances written by one call. Outside of one, `insertGraph()`
- * writes several at a time, unless with `atomic`.
+ * The sender is the model class. `tx` is the transaction, if there is one: pass it on, `Profile.query(tx)`. Receivers
+ * run one after the other in connect order, each awaited; in a transaction also those of several instances written by
+ * one call. Outside of one, `insertGraph()` writes several at a time, unless with `atomic`.
  *
- * `instance` is the inserted instance, and for a delete the one whose `$query()` it is. For an update it is an instance of its own with the
- * new values, the same in `preSave` and `postSave`. What `preSave` changes is written, after Objection has validated; the instance whose
- * `$query()` it is gets it, too. The `where` of `postBulk` is a query that finds what the conditions find.
+ * `instance` is the inserted instance, and for a delete the one whose `$query()` it is. For an update it is an instance
+ * of its own with the new values, the same in `preSave` and `postSave`. What `preSave` changes is written, after
+ * Objection has validated; the instance whose `$query()` it is gets it, too. The `where` of `postBulk` is a query that
+ * finds what the conditions find.
  *
- * A throw in a pre signal prevents the write. One in a post signal propagates and undoes the write in a transaction: yours, or with `atomic`.
+ * A throw in a pre signal prevents the write. One in a post signal propagates and undoes the write in a transaction:
+ * yours, or with `atomic`.
  *
- * A model without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), one with expressions
- * also after it, and a delete by id reads its row. To know
- * of commits, the transactions that the model's knex makes are watched; a savepoint that rolls back takes its `onCommit` callbacks along.
+ * A model without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), one with
+ * expressions also after it, and a delete by id reads its row. To know of commits, the transactions that the model's
+ * knex makes are watched; a savepoint that rolls back takes its `onCommit` callbacks along.
  *
  * @throws TypeError if an option is wrong; Error if the class has signals already.
  * @example

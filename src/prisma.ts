@@ -7,8 +7,8 @@
  * | `preDelete`, `postDelete` | around `delete()` |
  * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`, or on a database that returns no rows (MySQL, SQL Server, MongoDB); for each nested write of another model, and for each write of a batch, `$transaction([…])` |
  *
- * Not seen: what is written through the client that was extended, `$executeRaw()` and `$queryRaw()`, nested `connect`, `disconnect` and `set`,
- * which only join rows, and what the database itself does, such as `onDelete: Cascade`.
+ * Not seen: what is written through the client that was extended, `$executeRaw()` and `$queryRaw()`, nested `connect`,
+ * `disconnect` and `set`, which only join rows, and what the database itself does, such as `onDelete: Cascade`.
  */
 import type { ModelSignal } from './core/model-types.ts';
 import * as models from './models.ts';
@@ -20,14 +20,15 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `signals()`. */
 export interface SignalsOptions extends AdapterOptions {
   /**
-   * Give a write that has receivers an interactive transaction of its own, if it is in none: what a post receiver throws then undoes it.
-   * Default `true`. With `false`, `tx` outside a transaction is the client; needed for databases without such transactions, such as D1.
+   * Give a write that has receivers an interactive transaction of its own, if it is in none: what a post receiver
+   * throws then undoes it. Default `true`. With `false`, `tx` outside a transaction is the client; needed for databases
+   * without such transactions, such as D1.
    */
   readonly atomic?: boolean;
   /**
-   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what changed. Default `true`;
-   * with `false`, the `instance` of `preSave` holds the values set and those of `where`, and `changes` is null. An `upsert()` reads its
-   * row in any case: only so is `created` known.
+   * Read a row before it is updated, so that `preSave` gets all of it, and `changes` and `updateFields` tell what
+   * changed. Default `true`; with `false`, the `instance` of `preSave` holds the values set and those of `where`, and
+   * `changes` is null. An `upsert()` reads its row in any case: only so is `created` known.
    */
   readonly beforeImage?: boolean;
 }
@@ -45,18 +46,21 @@ export interface SignalsOptions extends AdapterOptions {
 export interface Register {}
 
 /**
- * The extension: `prisma.$extends(signals())` is a client whose writes send the model signals. The client that is extended stays as it is.
+ * The extension: `prisma.$extends(signals())` is a client whose writes send the model signals. The client that is
+ * extended stays as it is.
  *
- * The sender is the name of the model, `'User'`; `instance` a row of it: a plain object with all columns, the same in the signal before the
- * write and in the one after it, which then holds what the database has filled in. `tx` is the client of the transaction; what a
- * receiver writes through it sends signals in turn. Receivers run one after the other in connect order, each awaited.
+ * The sender is the name of the model, `'User'`; `instance` a row of it: a plain object with all columns, the same in
+ * the signal before the write and in the one after it, which then holds what the database has filled in. `tx` is the
+ * client of the transaction; what a receiver writes through it sends signals in turn. Receivers run one after the other
+ * in connect order, each awaited.
  *
- * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and undoes the write;
- * see `atomic`. `select`, `include` and `omit` decide what the write resolves to, and not what receivers get.
+ * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and
+ * undoes the write; see `atomic`. `select`, `include` and `omit` decide what the write resolves to, and not what
+ * receivers get.
  *
- * A model without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), an upsert does, and a delete does if
- * `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A savepoint that rolls back takes its `onCommit`
- * callbacks along.
+ * A model without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), an upsert
+ * does, and a delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A
+ * savepoint that rolls back takes its `onCommit` callbacks along.
  *
  * @throws TypeError if an option is wrong.
  * @example
@@ -72,13 +76,16 @@ export interface Register {}
  * welcomed // ['Ada']
  * ```
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- $extends() wants whatever it has made itself
-export function signals(options?: SignalsOptions): <TClient>(client: TClient) => TClient extends { $extends: any } ? TClient : never {
+export function signals(
+  options?: SignalsOptions,
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- $extends() wants whatever it has made itself
+): <TClient>(client: TClient) => TClient extends { $extends: any } ? TClient : never {
   return extension(parseAdapterOptions(options, 'signals()', { atomic: true, beforeImage: true })) as never;
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- any client, as long as it is not registered */
-type RowOf<TDelegate> = TDelegate extends Record<symbol, { types: { payload: { scalars: infer TRow } } }> ? TRow : never;
+type RowOf<TDelegate> =
+  TDelegate extends Record<symbol, { types: { payload: { scalars: infer TRow } } }> ? TRow : never;
 type Registered = Register extends { readonly client: infer TClient } ? TClient : unknown;
 type Models = Register extends { readonly client: infer TClient }
   ? { readonly [TName in keyof TClient & string as Capitalize<TName>]: RowOf<TClient[TName]> }
@@ -94,6 +101,10 @@ export const postSave: ModelSignal<'postSave', Tx, Models> = models.postSave as 
 /** `preDelete`, with `tx` and `instance` typed; see `Register`. */
 export const preDelete: ModelSignal<'preDelete', Tx, Models> = models.preDelete as ModelSignal<'preDelete', Tx, Models>;
 /** `postDelete`, with `tx` and `instance` typed; see `Register`. */
-export const postDelete: ModelSignal<'postDelete', Tx, Models> = models.postDelete as ModelSignal<'postDelete', Tx, Models>;
+export const postDelete: ModelSignal<'postDelete', Tx, Models> = models.postDelete as ModelSignal<
+  'postDelete',
+  Tx,
+  Models
+>;
 /** `postBulk`, with `tx` typed; see `Register`. */
 export const postBulk: ModelSignal<'postBulk', Tx, Models> = models.postBulk as ModelSignal<'postBulk', Tx, Models>;

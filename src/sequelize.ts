@@ -7,9 +7,10 @@
  * | `preDelete`, `postDelete` | around `destroy()` of an instance |
  * | `postBulk` | after `Model.update()`, `Model.destroy()`, `Model.restore()`, `upsert()`, and `bulkCreate()` with `updateOnDuplicate` or `ignoreDuplicates` |
  *
- * Not seen: `increment()`, `query()`, the query interface, `{ hooks: false }`, `truncate`, and what the database itself does. Many-to-many
- * relations are written through `bulkCreate()` and `destroy()` of their through model, whose signals are sent; `m2mChanged` is not. An
- * unchanged instance sends `preSave`, and `postSave` only if a receiver changed it, for nothing is written else.
+ * Not seen: `increment()`, `query()`, the query interface, `{ hooks: false }`, `truncate`, and what the database itself
+ * does. Many-to-many relations are written through `bulkCreate()` and `destroy()` of their through model, whose signals
+ * are sent; `m2mChanged` is not. An unchanged instance sends `preSave`, and `postSave` only if a receiver changed it,
+ * for nothing is written else.
  */
 import type { Sequelize, Transaction } from 'sequelize';
 import type { ModelSignal } from './core/model-types.ts';
@@ -22,8 +23,8 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `attachSignals()`. */
 export interface SignalsOptions extends AdapterOptions {
   /**
-   * Give a `save()`, `destroy()` or `restore()` of an instance that has receivers a transaction of its own, if it is in none: what a post
-   * receiver throws then undoes the write. Default `false`, as Sequelize.
+   * Give a `save()`, `destroy()` or `restore()` of an instance that has receivers a transaction of its own, if it is in
+   * none: what a post receiver throws then undoes the write. Default `false`, as Sequelize.
    */
   readonly atomic?: boolean;
 }
@@ -31,12 +32,12 @@ export interface SignalsOptions extends AdapterOptions {
 /**
  * Make a Sequelize send the model signals for what is written through its models.
  *
- * The sender is the model class, `tx` the `Transaction` if there is one: pass it on, `{ transaction: tx }`. Receivers run one after the
- * other in connect order, each awaited; in a transaction also for many instances written by one call. `preSave` comes after
- * validation; what receivers change is validated again and saved, also beside `save({ fields })`.
+ * The sender is the model class, `tx` the `Transaction` if there is one: pass it on, `{ transaction: tx }`. Receivers
+ * run one after the other in connect order, each awaited; in a transaction also for many instances written by one call.
+ * `preSave` comes after validation; what receivers change is validated again and saved, also beside `save({ fields })`.
  *
- * A throw in a pre signal prevents the write. One in a post signal propagates, and undoes it in a transaction: yours, or with `atomic`.
- * Adds no queries; a model without receivers costs nothing.
+ * A throw in a pre signal prevents the write. One in a post signal propagates, and undoes it in a transaction: yours,
+ * or with `atomic`. Adds no queries; a model without receivers costs nothing.
  *
  * @returns a `Disposable` that leaves the Sequelize as it was.
  * @throws TypeError if an option is wrong; Error if signals are attached to this Sequelize already.

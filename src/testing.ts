@@ -1,6 +1,6 @@
 /**
- * Tests of receivers, and of code that sends: record what is sent, mute receivers, isolate a signal, find what a test has left connected. For
- * any test runner; `tocsin/testing/matchers` has matchers for vitest and jest.
+ * Tests of receivers, and of code that sends: record what is sent, mute receivers, isolate a signal, find what a test
+ * has left connected. For any test runner; `tocsin/testing/matchers` has matchers for vitest and jest.
  */
 export { expectClean } from './testing/clean.ts';
 export { isolate } from './testing/isolate.ts';

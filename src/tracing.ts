@@ -1,5 +1,6 @@
 /**
- * Follow your signals: who listens to what, since which line of code, and what a piece of work has sent, called and caused.
+ * Follow your signals: who listens to what, since which line of code, and what a piece of work has sent, called and
+ * caused.
  */
 import { recordOrigins } from './tracing/origins.ts';
 
@@ -11,7 +12,16 @@ export { inspect, type ReceiverListing, type SignalListing } from './tracing/ins
 export { toMermaid } from './tracing/mermaid.ts';
 export { recordOrigins };
 export { type Shown, type TextOptions, toText } from './tracing/text.ts';
-export { type CallState, trace, type Trace, type Traced, type TracedCall, type TracedSend, type TraceOptions } from './tracing/trace.ts';
+export {
+  type CallState,
+  trace,
+  type Trace,
+  type Traced,
+  type TracedCall,
+  type TracedSend,
+  type TraceOptions,
+} from './tracing/trace.ts';
 
 // for `node --import tocsin/tracing`; package.json names this file among those that have an effect
-if ((globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.TOCSIN_ORIGINS === '1') recordOrigins();
+if ((globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.TOCSIN_ORIGINS === '1')
+  recordOrigins();

@@ -8,9 +8,9 @@
  * | `m2mChanged` | around the junction rows that `save()` writes, and those that `relation().of().add()` inserts |
  * | `postBulk` | after `update()`, `delete()`, `softDelete()`, `restore()`, `increment()`, `decrement()`, `upsert()` and their query builders |
  *
- * Not seen: `query()`, `clear()`, `callListeners(false)`, `save(…, { listeners: false })`, foreign keys that the ORM nulls for rows
- * dropped from a one-to-many, and what the database itself does (`ON DELETE CASCADE`, triggers). Saving an unchanged instance writes
- * nothing and sends nothing.
+ * Not seen: `query()`, `clear()`, `callListeners(false)`, `save(…, { listeners: false })`, foreign keys that the ORM
+ * nulls for rows dropped from a one-to-many, and what the database itself does (`ON DELETE CASCADE`, triggers). Saving
+ * an unchanged instance writes nothing and sends nothing.
  */
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ModelSignal } from './core/model-types.ts';
@@ -23,15 +23,16 @@ export type { AdapterOptions, BulkPolicy } from './orm/adapter-options.ts';
 /**
  * Make a DataSource send the model signals for what is written through it.
  *
- * Receivers run one after the other in connect order, each awaited, also for many instances saved by one call. They run inside the
- * transaction of the write; `tx` is its `EntityManager`. A throw in a pre signal prevents the write, one in a post signal rolls it
- * back: `save()` and `remove()` open a transaction of their own, unless told not to. `insert()`, `update()` and the like do not, so
- * that what a post receiver throws there leaves the row, unless you opened a transaction.
+ * Receivers run one after the other in connect order, each awaited, also for many instances saved by one call. They run
+ * inside the transaction of the write; `tx` is its `EntityManager`. A throw in a pre signal prevents the write, one in
+ * a post signal rolls it back: `save()` and `remove()` open a transaction of their own, unless told not to. `insert()`,
+ * `update()` and the like do not, so that what a post receiver throws there leaves the row, unless you opened a
+ * transaction.
  *
  * In `postDelete` `instance` is a copy that still has its id, for TypeORM takes it off the original, which is `origin`.
  *
- * A model without receivers costs no query, no transaction and no copying. `m2mChanged` reads the junction rows there are before
- * `preAdd`, if someone listens.
+ * A model without receivers costs no query, no transaction and no copying. `m2mChanged` reads the junction rows there
+ * are before `preAdd`, if someone listens.
  *
  * @param dataSource - before or after `initialize()`
  * @returns a `Disposable` that leaves the DataSource as it was
@@ -53,12 +54,27 @@ export function attachSignals(dataSource: DataSource, options?: AdapterOptions):
 /** `preSave`, with `tx` typed as TypeORM's `EntityManager`. */
 export const preSave: ModelSignal<'preSave', EntityManager> = models.preSave as ModelSignal<'preSave', EntityManager>;
 /** `postSave`, with `tx` typed as TypeORM's `EntityManager`. */
-export const postSave: ModelSignal<'postSave', EntityManager> = models.postSave as ModelSignal<'postSave', EntityManager>;
+export const postSave: ModelSignal<'postSave', EntityManager> = models.postSave as ModelSignal<
+  'postSave',
+  EntityManager
+>;
 /** `preDelete`, with `tx` typed as TypeORM's `EntityManager`. */
-export const preDelete: ModelSignal<'preDelete', EntityManager> = models.preDelete as ModelSignal<'preDelete', EntityManager>;
+export const preDelete: ModelSignal<'preDelete', EntityManager> = models.preDelete as ModelSignal<
+  'preDelete',
+  EntityManager
+>;
 /** `postDelete`, with `tx` typed as TypeORM's `EntityManager`. */
-export const postDelete: ModelSignal<'postDelete', EntityManager> = models.postDelete as ModelSignal<'postDelete', EntityManager>;
+export const postDelete: ModelSignal<'postDelete', EntityManager> = models.postDelete as ModelSignal<
+  'postDelete',
+  EntityManager
+>;
 /** `m2mChanged`, with `tx` typed as TypeORM's `EntityManager`. */
-export const m2mChanged: ModelSignal<'m2mChanged', EntityManager> = models.m2mChanged as ModelSignal<'m2mChanged', EntityManager>;
+export const m2mChanged: ModelSignal<'m2mChanged', EntityManager> = models.m2mChanged as ModelSignal<
+  'm2mChanged',
+  EntityManager
+>;
 /** `postBulk`, with `tx` typed as TypeORM's `EntityManager`. */
-export const postBulk: ModelSignal<'postBulk', EntityManager> = models.postBulk as ModelSignal<'postBulk', EntityManager>;
+export const postBulk: ModelSignal<'postBulk', EntityManager> = models.postBulk as ModelSignal<
+  'postBulk',
+  EntityManager
+>;

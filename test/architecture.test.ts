@@ -7,7 +7,9 @@ const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((
 const imports = new Map(
   files.map((file) => [
     file,
-    [...readFileSync(join('src', file), 'utf8').matchAll(/^(?:import|export) .*?from '(\.[^']+)'/gms)].map(([, path]) => normalize(join(dirname(file), path ?? ''))),
+    [...readFileSync(join('src', file), 'utf8').matchAll(/^(?:import|export) .*?from '(\.[^']+)'/gms)].map(([, path]) =>
+      normalize(join(dirname(file), path ?? '')),
+    ),
   ]),
 );
 
@@ -30,10 +32,12 @@ describe('the tree is the architecture', () => {
       const [folder, orm, inside] = file.split('/');
       for (const each of imported) {
         if (folder === 'core') expect(each, file).toMatch(/^core\//);
-        if (folder === 'testing' || folder === 'tracing') expect(each, file).toMatch(new RegExp(`^(core/|models\\.ts$|${folder}/)`));
+        if (folder === 'testing' || folder === 'tracing')
+          expect(each, file).toMatch(new RegExp(`^(core/|models\\.ts$|${folder}/)`));
         if (folder === 'orm') expect(each, file).toMatch(/^(core\/|orm\/|models\.ts$)/);
         if (folder === 'orm' && inside === undefined) expect(each, file).not.toMatch(/^orm\/\w+\//);
-        if (folder === 'orm' && inside !== undefined && /^orm\/\w+\//.test(each)) expect(each, file).toMatch(new RegExp(`^orm/${orm ?? ''}/`));
+        if (folder === 'orm' && inside !== undefined && /^orm\/\w+\//.test(each))
+          expect(each, file).toMatch(new RegExp(`^orm/${orm ?? ''}/`));
       }
     }
   });
@@ -45,7 +49,8 @@ describe('the tree is the architecture', () => {
       const name = file.replace('.ts', '');
       expect(Object.keys(manifest.exports)).toContain(name === 'index' ? '.' : `./${name}`);
       expect(build).toContain(`src/${file}`);
-      if (!['index', 'testing', 'tracing'].includes(name)) expect(Object.keys(manifest.peerDependencies).join()).toContain(name);
+      if (!['index', 'testing', 'tracing'].includes(name))
+        expect(Object.keys(manifest.peerDependencies).join()).toContain(name);
     }
   });
 

@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { type AnySignal, disconnectReceivers, m2mChanged, onError, postBulk, postDelete, postSave, preDelete, preSave, Signal } from '../src/index.ts';
+import {
+  type AnySignal,
+  disconnectReceivers,
+  m2mChanged,
+  onError,
+  postBulk,
+  postDelete,
+  postSave,
+  preDelete,
+  preSave,
+  Signal,
+} from '../src/index.ts';
 import { mockTransaction } from './support/transaction.ts';
 
 class User {
@@ -10,7 +21,14 @@ const all = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk];
 const tick = () => new Promise((resolve) => setTimeout(resolve, 2));
 
 test('every model signal bears its name', () => {
-  expect(all.map(({ name }) => name)).toEqual(['preSave', 'postSave', 'preDelete', 'postDelete', 'm2mChanged', 'postBulk']);
+  expect(all.map(({ name }) => name)).toEqual([
+    'preSave',
+    'postSave',
+    'preDelete',
+    'postDelete',
+    'm2mChanged',
+    'postBulk',
+  ]);
 });
 
 describe('a payload sent by hand', () => {
@@ -34,7 +52,9 @@ describe('a payload sent by hand', () => {
   test.each(all.map((signal) => [signal.name, signal] as const))('is completed in a copy: %s', async (name, signal) => {
     for (const method of ['send', 'sendRobust', 'sendAsync', 'sendRobustAsync'] as const) {
       const seen: Record<string, unknown>[] = [];
-      using connection = (signal as AnySignal).connect((_sender: unknown, args: never) => seen.push(args), { sender: User });
+      using connection = (signal as AnySignal).connect((_sender: unknown, args: never) => seen.push(args), {
+        sender: User,
+      });
       const args = minimal[name];
       const given = { ...args };
       await (signal[method] as (sender: unknown, args: object) => unknown)(User, args);
@@ -51,7 +71,13 @@ describe('a payload sent by hand', () => {
   test('is completed where a key is there and undefined', () => {
     const seen: object[] = [];
     using connection = postSave.connect((_sender, args) => seen.push(args));
-    postSave.send(User, { instance, created: false, using: undefined, raw: undefined, updateFields: new Set(['name']) });
+    postSave.send(User, {
+      instance,
+      created: false,
+      using: undefined,
+      raw: undefined,
+      updateFields: new Set(['name']),
+    });
     expect(seen[0]).toMatchObject({ using: 'default', raw: false, updateFields: new Set(['name']), changes: null });
     expect(connection.connected).toBe(true);
   });
@@ -59,7 +85,16 @@ describe('a payload sent by hand', () => {
   test('is passed by identity when it is complete', () => {
     const seen: unknown[] = [];
     using connection = postSave.connect((_sender, args) => seen.push(args));
-    const args = { instance, created: true, raw: true, using: 'replica', updateFields: null, changes: null, tx: 'tx', onCommit: () => undefined };
+    const args = {
+      instance,
+      created: true,
+      raw: true,
+      using: 'replica',
+      updateFields: null,
+      changes: null,
+      tx: 'tx',
+      onCommit: () => undefined,
+    };
     postSave.send(User, args);
     expect(seen[0]).toBe(args);
     expect(connection.connected).toBe(true);
@@ -76,8 +111,12 @@ describe('a payload sent by hand', () => {
 
   test('must be an object, if someone listens', async () => {
     using connection = postSave.connect(() => undefined);
-    expect(() => (postSave.send as (sender: unknown) => unknown)(User)).toThrow(/postSave is sent with a payload, an object, not undefined/);
-    await expect((postSave.sendAsync as (sender: unknown) => Promise<unknown>)(User)).rejects.toThrow(/postSave is sent with a payload/);
+    expect(() => (postSave.send as (sender: unknown) => unknown)(User)).toThrow(
+      /postSave is sent with a payload, an object, not undefined/,
+    );
+    await expect((postSave.sendAsync as (sender: unknown) => Promise<unknown>)(User)).rejects.toThrow(
+      /postSave is sent with a payload/,
+    );
     expect(connection.connected).toBe(true);
   });
 });
@@ -138,7 +177,10 @@ describe('afterCommit', () => {
   test('is taken only by the signals that follow a write', () => {
     const after = [postSave, postDelete, m2mChanged, postBulk];
     for (const signal of all) {
-      const connect = () => (signal.connect as (receiver: () => void, options: object) => Disposable)(() => undefined, { afterCommit: true });
+      const connect = () =>
+        (signal.connect as (receiver: () => void, options: object) => Disposable)(() => undefined, {
+          afterCommit: true,
+        });
       if (after.includes(signal as never)) connect()[Symbol.dispose]();
       else expect(connect).toThrow(/afterCommit is only for postSave, postDelete, m2mChanged and postBulk/);
       expect(signal.connections).toEqual([]);
@@ -224,7 +266,9 @@ describe('afterCommit', () => {
 
   test('reports what its receivers throw or reject with, and stops nobody', async () => {
     const reported: unknown[] = [];
-    using handler = onError((error, { signal, sender, receiver }) => reported.push([error, signal, sender, receiver?.name]));
+    using handler = onError((error, { signal, sender, receiver }) =>
+      reported.push([error, signal, sender, receiver?.name]),
+    );
     const owner = {};
     const log: string[] = [];
     function throwing(): never {

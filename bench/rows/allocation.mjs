@@ -27,7 +27,9 @@ export async function measure(signal) {
   // as much as fits into the young generation: a collection in between would hide it
   const SENDS = 4000;
   const payload = {};
-  const run = () => { for (let index = 0; index < SENDS; index++) latest = signal.send(User, payload); };
+  const run = () => {
+    for (let index = 0; index < SENDS; index++) latest = signal.send(User, payload);
+  };
   for (let index = 0; index < 50; index++) run();
   let least = Infinity;
   for (let round = 0; round < 7; round++) {

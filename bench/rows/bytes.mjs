@@ -1,4 +1,7 @@
-/** Row 8: bytes of a connection, and what a send from its sender adds. Receivers, senders and owners are there before, and not counted. */
+/**
+ * Row 8: bytes of a connection, and what a send from its sender adds. Receivers, senders and owners are there before,
+ * and not counted.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { EventEmitter } from 'node:events';
 import { Signal } from '../../dist/index.js';
@@ -15,7 +18,9 @@ const way = (options) => async () => {
     if (given?.sender !== undefined) senders[index] = given.sender;
   };
   // each sender that is known, or anybody once
-  const send = () => { for (const sender of senders.length > 0 ? senders : [null]) signal.send(sender); };
+  const send = () => {
+    for (const sender of senders.length > 0 ? senders : [null]) signal.send(sender);
+  };
   return { connect, send };
 };
 
@@ -30,16 +35,37 @@ export const contenders = {
   'on one AbortSignal': way(() => ({ signal: abortSignal })),
   'node:events': async () => {
     const emitter = new EventEmitter().setMaxListeners(0);
-    return { connect: (receiver) => { emitter.on('saved', receiver); }, send: () => { emitter.emit('saved'); } };
+    return {
+      connect: (receiver) => {
+        emitter.on('saved', receiver);
+      },
+      send: () => {
+        emitter.emit('saved');
+      },
+    };
   },
   eventemitter3: async () => {
     const { EventEmitter: Emitter } = await peer('eventemitter3');
     const emitter = new Emitter();
-    return { connect: (receiver) => { emitter.on('saved', receiver); }, send: () => { emitter.emit('saved'); } };
+    return {
+      connect: (receiver) => {
+        emitter.on('saved', receiver);
+      },
+      send: () => {
+        emitter.emit('saved');
+      },
+    };
   },
   'a Map': async () => {
     const map = new Map();
-    return { connect: (receiver) => { map.set(receiver, receiver); }, send() { if (map.size === 0) throw new Error(); } };
+    return {
+      connect: (receiver) => {
+        map.set(receiver, receiver);
+      },
+      send() {
+        if (map.size === 0) throw new Error();
+      },
+    };
   },
 };
 

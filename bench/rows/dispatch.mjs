@@ -9,7 +9,8 @@ const SENDER = { name: 'sender' };
 const row = (connect) => async (params) => {
   const sends = [];
   const functions = receivers(params.receivers * params.signals);
-  for (let index = 0; index < params.signals; index++) sends.push(await connect(functions.slice(index * params.receivers, (index + 1) * params.receivers)));
+  for (let index = 0; index < params.signals; index++)
+    sends.push(await connect(functions.slice(index * params.receivers, (index + 1) * params.receivers)));
   let next = 0;
   let calls = 0;
   return {
@@ -46,7 +47,11 @@ export const contenders = {
   }),
   EventTarget: row((functions) => {
     class Saved extends Event {
-      constructor(sender, args) { super('saved'); this.sender = sender; this.args = args; }
+      constructor(sender, args) {
+        super('saved');
+        this.sender = sender;
+        this.args = args;
+      }
     }
     const target = new EventTarget();
     for (const receiver of functions) target.addEventListener('saved', ({ sender, args }) => receiver(sender, args));

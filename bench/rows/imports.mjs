@@ -16,7 +16,9 @@ export const contenders = {
   'eventemitter3, require': requiring(() => inPeers('eventemitter3/index.js')),
   'mitt, import': importing(() => inPeers('mitt/dist/mitt.mjs')),
   'nanoevents, import': importing(() => inPeers('nanoevents/index.js')),
-  'emittery, import': importing(() => inPeers(Promise.withResolvers === undefined ? 'emittery-1/index.js' : 'emittery-2/index.js')),
+  'emittery, import': importing(() =>
+    inPeers(Promise.withResolvers === undefined ? 'emittery-1/index.js' : 'emittery-2/index.js'),
+  ),
   'hookable, import': importing(() => inPeers('hookable/dist/index.mjs')),
   'tseep, require': requiring(() => inPeers('tseep')),
   'tapable, require': requiring(() => inPeers('tapable')),

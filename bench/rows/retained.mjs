@@ -1,19 +1,32 @@
-/** Row 7: what 100,000 short-lived owners, senders or receivers leave behind, when nobody sends. Bytes each, of a first and a second batch. */
+/**
+ * Row 7: what 100,000 short-lived owners, senders or receivers leave behind, when nobody sends. Bytes each, of a first
+ * and a second batch.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { Signal } from '../../dist/index.js';
 
 const COUNT = 100_000;
 const { signal: abortSignal } = new AbortController();
 const ways = {
-  owners: (signal) => { signal.connect(() => undefined, { owner: {} }); },
+  owners: (signal) => {
+    signal.connect(() => undefined, { owner: {} });
+  },
   'owners whose receivers close over them': (signal) => {
     const owner = {};
     signal.connect(() => owner, { owner });
   },
-  senders: (signal) => { signal.connect(() => undefined, { sender: {} }); },
-  'senders with an owner each': (signal) => { signal.connect(() => undefined, { sender: {}, owner: {} }); },
-  'senders on one AbortSignal': (signal) => { signal.connect(() => undefined, { sender: {}, signal: abortSignal }); },
-  'weak receivers': (signal) => { signal.connect(() => signal, { weak: true }); },
+  senders: (signal) => {
+    signal.connect(() => undefined, { sender: {} });
+  },
+  'senders with an owner each': (signal) => {
+    signal.connect(() => undefined, { sender: {}, owner: {} });
+  },
+  'senders on one AbortSignal': (signal) => {
+    signal.connect(() => undefined, { sender: {}, signal: abortSignal });
+  },
+  'weak receivers': (signal) => {
+    signal.connect(() => signal, { weak: true });
+  },
   // what the engine itself keeps of so many
   'a WeakMap and a Set of WeakRefs, swept by hand': (signal, { map, set }) => {
     const owner = {};
@@ -22,7 +35,9 @@ const ways = {
   },
 };
 
-export const contenders = Object.fromEntries(Object.entries(ways).map(([name, connect]) => [name, async () => connect]));
+export const contenders = Object.fromEntries(
+  Object.entries(ways).map(([name, connect]) => [name, async () => connect]),
+);
 
 export async function measure(connect) {
   const signal = new Signal();

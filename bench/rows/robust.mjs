@@ -5,10 +5,15 @@ import { payloads, peer, receivers, total } from '../peers.mjs';
 const failure = new Error('declined');
 const row = (connect) => async () => {
   const functions = receivers(10);
-  functions[4] = (_sender, args) => { total.value += args.amount; throw failure; };
+  functions[4] = (_sender, args) => {
+    total.value += args.amount;
+    throw failure;
+  };
   let errors = 0;
   let calls = 0;
-  const send = await connect(functions, () => { errors++; });
+  const send = await connect(functions, () => {
+    errors++;
+  });
   return {
     run(times) {
       for (let index = 0; index < times; index++) send(null, payloads[index & 15]);
@@ -22,7 +27,9 @@ const row = (connect) => async () => {
 const tocsin = row((functions, failed) => {
   const signal = new Signal('saved');
   for (const receiver of functions) signal.connect(receiver);
-  return (sender, args) => { for (const [, { status }] of signal.sendRobust(sender, args)) if (status === 'rejected') failed(); };
+  return (sender, args) => {
+    for (const [, { status }] of signal.sendRobust(sender, args)) if (status === 'rejected') failed();
+  };
 });
 
 export const contenders = {

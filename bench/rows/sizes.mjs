@@ -20,10 +20,21 @@ const sources = {
   'ste-events': "export { EventDispatcher } from 'ste-events'",
   'rxjs Subject': "export { Subject } from 'rxjs'",
 };
-export const contenders = Object.fromEntries(Object.entries(sources).map(([name, contents]) => [name, async () => contents]));
+export const contenders = Object.fromEntries(
+  Object.entries(sources).map(([name, contents]) => [name, async () => contents]),
+);
 
 export async function measure(contents) {
   const resolveDir = contents.includes('./dist') ? process.cwd() : join(process.env.BENCH_PEERS);
-  const { outputFiles } = await build({ stdin: { contents, resolveDir }, bundle: true, minify: true, format: 'esm', platform: 'browser', external: ['util'], write: false, logLevel: 'silent' });
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    external: ['util'],
+    write: false,
+    logLevel: 'silent',
+  });
   return brotliCompressSync(outputFiles[0].contents).length;
 }

@@ -1,6 +1,6 @@
 /**
- * A small shop, on a real database and a real file system: `npm start`. Each scene says what it did and checks that it came true;
- * the process fails if one did not.
+ * A small shop, on a real database and a real file system: `npm start`. Each scene says what it did and checks that it
+ * came true; the process fails if one did not.
  */
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
@@ -30,11 +30,19 @@ await shop.initialize();
 const { manager } = shop;
 let registration: Trace | undefined;
 
-await scene('A user registers: a welcome mail, once the registration is committed (postSave, afterCommit)', async () => {
-  ({ trace: registration } = await trace(() => manager.save(manager.create(User, { name: 'Ada', email: 'ada@example.org' }))));
-  const mail = await readFile(join(outbox, 'ada@example.org.eml'), 'utf8');
-  check(`${here(outbox)}/ada@example.org.eml says "${/^Subject: .*$/m.exec(mail)?.[0] ?? '?'}"`, /^To: Ada <ada@example\.org>$/m.test(mail) && mail.includes('Hello Ada'));
-});
+await scene(
+  'A user registers: a welcome mail, once the registration is committed (postSave, afterCommit)',
+  async () => {
+    ({ trace: registration } = await trace(() =>
+      manager.save(manager.create(User, { name: 'Ada', email: 'ada@example.org' })),
+    ));
+    const mail = await readFile(join(outbox, 'ada@example.org.eml'), 'utf8');
+    check(
+      `${here(outbox)}/ada@example.org.eml says "${/^Subject: .*$/m.exec(mail)?.[0] ?? '?'}"`,
+      /^To: Ada <ada@example\.org>$/m.test(mail) && mail.includes('Hello Ada'),
+    );
+  },
+);
 
 await scene("A customer's name is capitalised before it is saved (preSave)", async () => {
   const { id } = await manager.save(manager.create(Customer, { name: 'grace brewster-hopper' }));
@@ -42,7 +50,7 @@ await scene("A customer's name is capitalised before it is saved (preSave)", asy
   check(`the row in ${here(database)} reads "${row?.name ?? ''}"`, row?.name === 'Grace Brewster-Hopper');
 });
 
-await scene("A product is deleted: its image file goes with it (postDelete, afterCommit)", async () => {
+await scene('A product is deleted: its image file goes with it (postDelete, afterCommit)', async () => {
   const file = join(images, 'lamp.png');
   await writeFile(file, 'a picture of a lamp');
   const lamp = await manager.save(manager.create(Product, { title: 'Lamp', image: 'lamp.png' }));
@@ -53,10 +61,16 @@ await scene("A product is deleted: its image file goes with it (postDelete, afte
       throw new Error('the customer changed their mind');
     })
     .catch(() => undefined);
-  check('the deletion was rolled back: file and row are still there', existsSync(file) && (await manager.countBy(Product, { id: lamp.id })) === 1);
+  check(
+    'the deletion was rolled back: file and row are still there',
+    existsSync(file) && (await manager.countBy(Product, { id: lamp.id })) === 1,
+  );
   const { id } = lamp;
   await manager.remove(lamp);
-  check('the deletion was committed: file and row are gone', !existsSync(file) && (await manager.countBy(Product, { id })) === 0);
+  check(
+    'the deletion was committed: file and row are gone',
+    !existsSync(file) && (await manager.countBy(Product, { id })) === 0,
+  );
 });
 
 await scene('A new user gets a profile in the same transaction (postSave, tx)', async () => {
@@ -73,7 +87,10 @@ await scene('... and if the profile cannot be created, there is no user and no m
   );
   check(`save() rejected: "${error?.message ?? 'it did not'}"`, error !== undefined);
   const after = await counts();
-  check(`users, profiles and mails are ${after} as before`, before === after && !(await readdir(outbox)).includes('nobody@example.org.eml'));
+  check(
+    `users, profiles and mails are ${after} as before`,
+    before === after && !(await readdir(outbox)).includes('nobody@example.org.eml'),
+  );
 });
 
 await shop.destroy();

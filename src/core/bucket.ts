@@ -13,8 +13,8 @@ export interface Identity {
 /**
  * The registrations for one sender, or for every sender, in connect order and found by identity, each in constant time.
  *
- * The bucket of an object sender is reachable only through a WeakMap keyed by that sender, so it may hold the sender and receivers
- * that close over it; everything outside refers into it weakly.
+ * The bucket of an object sender is reachable only through a WeakMap keyed by that sender, so it may hold the sender
+ * and receivers that close over it; everything outside refers into it weakly.
  */
 export class Bucket implements Home {
   readonly keeper: Keeper;
@@ -60,7 +60,10 @@ export class Bucket implements Home {
 
   /** Take out one that has not ended yet. What was collected has already left the weak maps. */
   remove(registration: Registration): void {
-    const { settings: { dispatchUid, weak }, target } = registration;
+    const {
+      settings: { dispatchUid, weak },
+      target,
+    } = registration;
     const callee = registration.callee();
     const key = keyOf(dispatchUid, callee?.receiver);
     if (typeof target === 'function' || (weak && dispatchUid !== undefined)) {

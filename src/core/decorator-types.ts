@@ -1,12 +1,20 @@
-import type { AfterCommitOption, AfterWriteKind, CommittedArgs, ModelArgs, ModelSignal, ModelSignalKind } from './model-types.ts';
+import type {
+  AfterCommitOption,
+  AfterWriteKind,
+  CommittedArgs,
+  ModelArgs,
+  ModelSignal,
+  ModelSignalKind,
+} from './model-types.ts';
 import type { Signal } from './signal.ts';
 import type { AnyFunction, AnySignal, RegistrationOptions } from './types.ts';
 
 /**
- * What `receiver()` returns: one function for every place it may stand. A getter, setter, class or parameter fits none of them.
+ * What `receiver()` returns: one function for every place it may stand. A getter, setter, class or parameter fits none
+ * of them.
  *
- * The plain call comes last, for compilers report the last signature's mismatch, and its `context?: undefined` keeps decorators of
- * getters and setters from being taken for a plain call.
+ * The plain call comes last, for compilers report the last signature's mismatch, and its `context?: undefined` keeps
+ * decorators of getters and setters from being taken for a plain call.
  */
 export interface ReceiverDecorator<TParameters extends readonly unknown[], TResponse> {
   /** A TC39 method: instance, static or private. */
@@ -15,7 +23,10 @@ export interface ReceiverDecorator<TParameters extends readonly unknown[], TResp
     context: ClassMethodDecoratorContext<This, F>,
   ): void;
   /** A TC39 field that holds a function. */
-  <This, F extends (...args: TParameters) => TResponse>(value: undefined, context: ClassFieldDecoratorContext<This, F>): (this: This, value: F) => F;
+  <This, F extends (...args: TParameters) => TResponse>(
+    value: undefined,
+    context: ClassFieldDecoratorContext<This, F>,
+  ): (this: This, value: F) => F;
   /** A method under `experimentalDecorators`: instance or static. */
   <F extends AnyFunction>(
     target: object,
@@ -33,18 +44,20 @@ export type ReceiverParameters<TSignal extends AnySignal, TSender, TAfterCommit 
   signal: TSignal,
 ];
 
- 
 /** Options of `receiver()`: those of `connect()`, as far as they suit every signal in the list. */
 export type ReceiverOptions<TSignal extends AnySignal, TAfterCommit extends boolean = boolean> = RegistrationOptions & {
   readonly owner?: object;
-} & ([TSignal] extends [{ readonly name: AfterWriteKind }] ? AfterCommitOption<TAfterCommit> : { readonly afterCommit?: never });
+} & ([TSignal] extends [{ readonly name: AfterWriteKind }]
+    ? AfterCommitOption<TAfterCommit>
+    : { readonly afterCommit?: never });
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- only the inferred parameter matters */
 /** What `TSignal` may be sent by. */
 export type SenderOf<TSignal extends AnySignal> = TSignal extends Signal<any, infer TSender, any> ? TSender : unknown;
 
 /** What receivers of `TSignal` return. */
-export type ResponseOf<TSignal extends AnySignal> = TSignal extends Signal<any, any, infer TResponse> ? TResponse : unknown;
+export type ResponseOf<TSignal extends AnySignal> =
+  TSignal extends Signal<any, any, infer TResponse> ? TResponse : unknown;
 
 /** The payload of `TSignal` when `TSender` sends. */
 export type ArgsOf<TSignal extends AnySignal, TSender> =

@@ -1,4 +1,10 @@
-import type { ReceiverDecorator, ReceiverOptions, ReceiverParameters, ResponseOf, SenderOf } from './decorator-types.ts';
+import type {
+  ReceiverDecorator,
+  ReceiverOptions,
+  ReceiverParameters,
+  ResponseOf,
+  SenderOf,
+} from './decorator-types.ts';
 import { describe, isObject } from './describe.ts';
 import { assertReceiver, thisArgument } from './options.ts';
 import { registry } from './registry.ts';
@@ -7,19 +13,22 @@ import { isSignal } from './signal.ts';
 import type { AnySignal, Connection } from './types.ts';
 
 /**
- * Connect a function or a decorated method to a signal, or to each of a list. The options are those of `connect()`, and must suit
- * every signal; they and the signals are checked here, before anything is connected.
+ * Connect a function or a decorated method to a signal, or to each of a list. The options are those of `connect()`, and
+ * must suit every signal; they and the signals are checked here, before anything is connected.
  *
  * - **A function**: `receiver(signal, options)(f)` connects `f` and returns it. Runs everywhere.
- * - **A TC39 method or field**: connected for each instance when it is constructed, with the instance as `owner`, so that instances
- *   stay collectable. An overriding method is the one that is called; if it is itself decorated, its decorators replace the base's.
+ * - **A TC39 method or field**: connected for each instance when it is constructed, with the instance as `owner`, so
+ *   that instances stay collectable. An overriding method is the one that is called; if it is itself decorated, its
+ *   decorators replace the base's.
  * - **A TC39 static method or field**: connected once, strongly, and called with the class as `this`.
- * - **A method under `experimentalDecorators`**: a static one is connected with its class. An instance one is connected when
- *   `connectReceivers(this)` is called, for those decorators see no instances.
+ * - **A method under `experimentalDecorators`**: a static one is connected with its class. An instance one is connected
+ *   when `connectReceivers(this)` is called, for those decorators see no instances.
  *
- * Decorators stack. The order in which members of one class connect is up to the compiler: use `priority` where it matters.
+ * Decorators stack. The order in which members of one class connect is up to the compiler: use `priority` where it
+ * matters.
  *
- * @throws TypeError if there is no signal, an option is wrong, or what it stands on is no function: a getter, a setter, a class.
+ * @throws TypeError if there is no signal, an option is wrong, or what it stands on is no function: a getter, a setter,
+ * a class.
  * @example
  * ```ts
  * class User { email = 'ada@example.org' }
@@ -33,7 +42,11 @@ import type { AnySignal, Connection } from './types.ts';
  * greeted // ['ada@example.org']
  * ```
  */
-export function receiver<TSignal extends AnySignal, TSender extends SenderOf<TSignal>, TAfterCommit extends boolean = false>(
+export function receiver<
+  TSignal extends AnySignal,
+  TSender extends SenderOf<TSignal>,
+  TAfterCommit extends boolean = false,
+>(
   signals: TSignal | readonly TSignal[],
   options: ReceiverOptions<TSignal, TAfterCommit> & { readonly sender: TSender & NonNullable<unknown> },
 ): ReceiverDecorator<ReceiverParameters<TSignal, TSender, TAfterCommit>, ResponseOf<TSignal>>;
@@ -46,12 +59,16 @@ export function receiver(signals: unknown, options?: object): unknown {
   for (const signal of list) signal[registry].check(undefined, options);
   const wish: Wish = { signals: list, options: { ...options } };
 
-  // The context is asked before the function: a decorated method is a function too. Arguments are never counted, for compilers of
-  // legacy decorators pass three, whatever they stand on.
+  // The context is asked before the function: a decorated method is a function too. Arguments are never counted, for
+  // compilers of legacy decorators pass three, whatever they stand on.
   return (value: unknown, context?: unknown, descriptor?: unknown): unknown => {
-    if (typeof descriptor === 'number') throw misplaced(`a parameter of ${context === undefined ? 'the constructor' : `member ${describe(context)}`}`);
+    if (typeof descriptor === 'number')
+      throw misplaced(`a parameter of ${context === undefined ? 'the constructor' : `member ${describe(context)}`}`);
     if (isContext(context)) return decorateMember(wish, value, context);
-    if (typeof context === 'string' || typeof context === 'symbol') { decorateLegacy(wish, value, context, descriptor); return; }
+    if (typeof context === 'string' || typeof context === 'symbol') {
+      decorateLegacy(wish, value, context, descriptor);
+      return;
+    }
     if (context !== undefined) throw misplaced(describe(context));
     connect(wish, value);
     return value;
@@ -59,10 +76,10 @@ export function receiver(signals: unknown, options?: object): unknown {
 }
 
 /**
- * Connect the decorated methods of an instance that are not connected: what the constructor, or the container that made the instance,
- * calls under `experimentalDecorators`, where decorators see no instances. For TC39 classes it brings back what was disconnected.
- * The most derived override is called, with the options of the most derived decorator. Does nothing for an object without decorated
- * methods.
+ * Connect the decorated methods of an instance that are not connected: what the constructor, or the container that made
+ * the instance, calls under `experimentalDecorators`, where decorators see no instances. For TC39 classes it brings
+ * back what was disconnected. The most derived override is called, with the options of the most derived decorator. Does
+ * nothing for an object without decorated methods.
  *
  * @throws TypeError if it is not given an object.
  * @example
@@ -79,7 +96,8 @@ export function receiver(signals: unknown, options?: object): unknown {
  * ```
  */
 export function connectReceivers(instance: object): void {
-  if (!isObject(instance)) throw new TypeError(`connectReceivers() takes an instance, usually this, not ${describe(instance)}`);
+  if (!isObject(instance))
+    throw new TypeError(`connectReceivers() takes an instance, usually this, not ${describe(instance)}`);
   for (const { wishes } of instanceMembers.get(instance)?.values() ?? []) {
     for (const { wish, method } of wishes) connect(wish, method, { owner: instance });
   }
@@ -120,8 +138,14 @@ interface MemberContext {
 type Members = Readonly<Record<string | symbol, unknown>>;
 
 // Shared, for a class and its base may be decorated by different copies of the library.
-const instanceMembers: WeakMap<object, Map<unknown, Member>> = /* @__PURE__ */ shared('instanceMembers', () => new WeakMap());
-const legacyMembers: WeakMap<object, Map<string | symbol, Wish[]>> = /* @__PURE__ */ shared('legacyMembers', () => new WeakMap());
+const instanceMembers: WeakMap<object, Map<unknown, Member>> = /* @__PURE__ */ shared(
+  'instanceMembers',
+  () => new WeakMap(),
+);
+const legacyMembers: WeakMap<object, Map<string | symbol, Wish[]>> = /* @__PURE__ */ shared(
+  'legacyMembers',
+  () => new WeakMap(),
+);
 
 function decorateMember(wish: Wish, value: unknown, context: MemberContext): unknown {
   const { kind, name, static: isStatic } = context;
@@ -144,7 +168,10 @@ function decorateMember(wish: Wish, value: unknown, context: MemberContext): unk
   return undefined;
 }
 
-/** Initialisers run from the base class down, so that a member decorated again further down replaces what the base has connected. */
+/**
+ * Initialisers run from the base class down, so that a member decorated again further down replaces what the base has
+ * connected.
+ */
 function enlist(wish: Wish, method: unknown, value: unknown, instance: object, context: MemberContext): void {
   let members = instanceMembers.get(instance);
   if (members === undefined) instanceMembers.set(instance, (members = new Map<unknown, Member>()));
@@ -188,19 +215,27 @@ function parseSignals(signals: unknown) {
   const list: readonly unknown[] = Array.isArray(signals) ? signals : [signals];
   if (list.length === 0) throw new TypeError('receiver() needs at least one signal; the list is empty');
   return list.map((signal) => {
-    if (!isSignal(signal)) throw new TypeError(`receiver() takes a signal or an array of signals, not ${describe(signal)}${signal === undefined ? ', usually by a circle of imports: import its module first' : ''}`);
+    if (!isSignal(signal))
+      throw new TypeError(
+        `receiver() takes a signal or an array of signals, not ${describe(signal)}${signal === undefined ? ', usually by a circle of imports: import its module first' : ''}`,
+      );
     return signal;
   });
 }
 
 /** What a decorated method is called on is its owner. */
 function assertNoOwner({ signals, options }: Wish, where: string, isStatic: boolean): void {
-  if ('owner' in options) throw new TypeError(`owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`);
+  if ('owner' in options)
+    throw new TypeError(
+      `owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`,
+    );
   if (!isStatic) for (const signal of signals) signal[registry].check(undefined, { ...options, owner: options });
 }
 
 function misplaced(where: string): TypeError {
-  return new TypeError(`receiver() stands on a method, a field that holds a function, or is called with a function; not on ${where}`);
+  return new TypeError(
+    `receiver() stands on a method, a field that holds a function, or is called with a function; not on ${where}`,
+  );
 }
 
 function isContext(value: unknown): value is MemberContext {

@@ -1,4 +1,7 @@
-/** A value as it appears in an error message: short, on one line. Never throws, whatever the value does when it is looked at. */
+/**
+ * A value as it appears in an error message: short, on one line. Never throws, whatever the value does when it is
+ * looked at.
+ */
 export function describe(value: unknown): string {
   try {
     if (typeof value === 'string') return JSON.stringify(shorten(value));
@@ -29,8 +32,8 @@ export function signalName({ name }: { readonly name: string }): string {
 }
 
 /**
- * Classes and built-in constructors are the functions whose own `prototype` cannot be reassigned: the mark survives minification,
- * proxies and a class that overrides `toString`.
+ * Classes and built-in constructors are the functions whose own `prototype` cannot be reassigned: the mark survives
+ * minification, proxies and a class that overrides `toString`.
  */
 export function isClass(value: unknown): boolean {
   return typeof value === 'function' && Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false;
@@ -41,7 +44,10 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' ? value !== null : typeof value === 'function';
 }
 
-/** A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. Never throws, whatever the value does. */
+/**
+ * A promise of any realm, and not merely a thenable: waiting for a lazy query would run it. Never throws, whatever the
+ * value does.
+ */
 export function isPromise(value: unknown): value is Promise<unknown> {
   try {
     return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';

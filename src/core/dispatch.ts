@@ -15,8 +15,8 @@ interface Dispatching extends AnySignal {
 }
 
 /**
- * Call everyone in order; the first throw stops the rest. Plain receivers are called with nothing in between but the question whether
- * the registry has changed, and nothing is allocated until one of them answers.
+ * Call everyone in order; the first throw stops the rest. Plain receivers are called with nothing in between but the
+ * question whether the registry has changed, and nothing is allocated until one of them answers.
  */
 export function send(signal: Dispatching, sender: unknown, given: object | undefined): Responses<unknown> {
   const { [registry]: plans } = signal;
@@ -28,12 +28,16 @@ export function send(signal: Dispatching, sender: unknown, given: object | undef
   for (let index = 0; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;
     const response = receiver(sender, args, signal);
-    if (response !== undefined || plans.version !== version) return sendOn(signal, plans, plan, sender, args, version, index, response);
+    if (response !== undefined || plans.version !== version)
+      return sendOn(signal, plans, plan, sender, args, version, index, response);
   }
   return (plan.silence ??= Object.freeze(receivers.map((receiver) => Object.freeze([receiver, undefined] as const))));
 }
 
-/** Go on with a send whose result must be gathered: the receiver at `called` has answered, or may have disconnected another. */
+/**
+ * Go on with a send whose result must be gathered: the receiver at `called` has answered, or may have disconnected
+ * another.
+ */
 function sendOn(
   signal: Dispatching,
   plans: Registry,
@@ -48,7 +52,8 @@ function sendOn(
   for (let index = 0; index < receivers.length; index++) {
     const receiver = receivers[index] as AnyFunction;
     if (index <= called) pairs.push([receiver, index < called ? undefined : response]);
-    else if (plans.version === version || (registrations[index] as Registration).connected) pairs.push([receiver, receiver(sender, args, signal)]);
+    else if (plans.version === version || (registrations[index] as Registration).connected)
+      pairs.push([receiver, receiver(sender, args, signal)]);
   }
   return pairs;
 }
@@ -59,10 +64,24 @@ export function sendRobust(signal: Dispatching, sender: unknown, given: object |
 }
 
 /** As `send` or `sendRobust`, and wait for what they return. Never throws synchronously. */
-export function sendAsync(signal: Dispatching, sender: unknown, given: object | undefined, options: unknown, method: 'sendAsync' | 'sendRobustAsync'): Promise<readonly (readonly [AnyFunction, never])[]> {
+export function sendAsync(
+  signal: Dispatching,
+  sender: unknown,
+  given: object | undefined,
+  options: unknown,
+  method: 'sendAsync' | 'sendRobustAsync',
+): Promise<readonly (readonly [AnyFunction, never])[]> {
   try {
-    const { serial, [around]: scope } = options === undefined ? CONCURRENT : parseOptions(options, `${method}()`, CONCURRENT);
-    return follow(signal, sender, signal[registry].prepare(sender, given), method, serial ? gatherSerially : gatherConcurrently, scope) as Promise<readonly (readonly [AnyFunction, never])[]>;
+    const { serial, [around]: scope } =
+      options === undefined ? CONCURRENT : parseOptions(options, `${method}()`, CONCURRENT);
+    return follow(
+      signal,
+      sender,
+      signal[registry].prepare(sender, given),
+      method,
+      serial ? gatherSerially : gatherConcurrently,
+      scope,
+    ) as Promise<readonly (readonly [AnyFunction, never])[]>;
   } catch (error) {
     return Promise.reject(error);
   }
@@ -71,7 +90,10 @@ export function sendAsync(signal: Dispatching, sender: unknown, given: object | 
 /** Runs each receiver of a send; adapters put it into the scope of its transaction. */
 export type Around = (receiver: AnyFunction, invoke: () => unknown) => unknown;
 
-/** The internal option behind `Around`, registered so that an adapter of one copy of the library can send on a signal of another. */
+/**
+ * The internal option behind `Around`, registered so that an adapter of one copy of the library can send on a signal of
+ * another.
+ */
 export const around: unique symbol = Symbol.for('tocsin/1.around') as never;
 
 const CONCURRENT = { serial: false, [around]: undefined as Around | undefined };
@@ -94,11 +116,19 @@ interface Sending {
 }
 
 /** Do a send, with the tools at work looking on. */
-function follow<T>(signal: Dispatching, sender: unknown, args: object, method: SendMethod, run: (sending: Sending) => T, scope?: Around): T {
+function follow<T>(
+  signal: Dispatching,
+  sender: unknown,
+  args: object,
+  method: SendMethod,
+  run: (sending: Sending) => T,
+  scope?: Around,
+): T {
   const { [registry]: plans } = signal;
   const plan = plans.planFor(sender);
   const robust = method === 'sendRobust' || method === 'sendRobustAsync';
-  const begin = (following?: Following): T => run({ signal, plans, version: plans.version, plan, sender, args, robust, following, scope, receiver: undefined });
+  const begin = (following?: Following): T =>
+    run({ signal, plans, version: plans.version, plan, sender, args, robust, following, scope, receiver: undefined });
   return tools.current === undefined ? begin() : tools.current.follow({ signal, sender, args, method }, begin);
 }
 
@@ -109,7 +139,8 @@ const SKIPPED: unique symbol = /* @__PURE__ */ Symbol() as never;
 function call(sending: Sending, index: number): unknown {
   const { signal, plans, version, plan, sender, args, following, scope } = sending;
   const registration = plan.registrations[index] as Registration;
-  if (plan.receivers === undefined || following !== undefined || scope !== undefined) return callOtherwise(sending, registration);
+  if (plan.receivers === undefined || following !== undefined || scope !== undefined)
+    return callOtherwise(sending, registration);
   if (plans.version !== version && !registration.connected) return SKIPPED;
   const receiver = plan.receivers[index] as AnyFunction;
   sending.receiver = receiver;
@@ -151,7 +182,8 @@ function gather(sending: Sending): readonly Pair[] {
       const value = call(sending, index);
       if (value === SKIPPED) continue;
       outcome = robust ? { status: 'fulfilled', value } : value;
-      if (robust && typeof value === 'object') reportRejection(value, { signal: sending.signal, sender: sending.sender, receiver: sending.receiver });
+      if (robust && typeof value === 'object')
+        reportRejection(value, { signal: sending.signal, sender: sending.sender, receiver: sending.receiver });
     } catch (reason) {
       if (!robust) throw reason;
       outcome = { status: 'rejected', reason };
@@ -204,8 +236,15 @@ async function gatherConcurrently(sending: Sending): Promise<readonly Pair[]> {
     outcomes = await (robust ? Promise.allSettled(started) : Promise.all(started));
   } catch {
     // still everything started is waited for
-    const errors = (await Promise.allSettled(started)).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
-    throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`);
+    const errors = (await Promise.allSettled(started)).flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+    );
+    throw errors.length === 1
+      ? errors[0]
+      : new AggregateError(
+          errors,
+          `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`,
+        );
   }
   return receivers.map((receiver, index) => [receiver, outcomes[index]]);
 }

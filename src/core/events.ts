@@ -15,7 +15,10 @@ export interface OnceOptions<TSender = unknown> {
 
 /** Options of `on()`. */
 export interface OnOptions<TSender = unknown> extends OnceOptions<TSender> {
-  /** How many sends may wait to be read, a positive integer. Default: any number. One more ends the iterator with an error. */
+  /**
+   * How many sends may wait to be read, a positive integer. Default: any number. One more ends the iterator with an
+   * error.
+   */
   readonly highWaterMark?: number;
 }
 
@@ -33,9 +36,10 @@ type EventOf<TSignal extends AnySignal, TSender> = [sender: TSender, args: ArgsO
 /**
  * Wait for the next send.
  *
- * @returns a promise of `[sender, args]`. It stays pending, and the waiting costs nothing, if the sender is collected first.
- * @throws (as a rejection) an `AbortError` whose `cause` is the reason if `options.signal` aborts or has aborted; a `TypeError` for
- * wrong arguments. Nothing stays connected then.
+ * @returns a promise of `[sender, args]`. It stays pending, and the waiting costs nothing, if the sender is collected
+ * first.
+ * @throws (as a rejection) an `AbortError` whose `cause` is the reason if `options.signal` aborts or has aborted; a
+ * `TypeError` for wrong arguments. Nothing stays connected then.
  * @example
  * ```ts
  * const ready = new Signal<{ port: number }>('ready')
@@ -72,14 +76,15 @@ export function once(signal: unknown, options?: unknown): Promise<[unknown, unkn
 }
 
 /**
- * Read the sends of a signal one by one, at the reader's pace: `for await (const [sender, args] of on(signal))`. It listens from this
- * call on, buffering what is not read yet, and stops when the loop is left by `break`, `return` or a throw, or by `await using`.
+ * Read the sends of a signal one by one, at the reader's pace: `for await (const [sender, args] of on(signal))`. It
+ * listens from this call on, buffering what is not read yet, and stops when the loop is left by `break`, `return` or a
+ * throw, or by `await using`.
  *
- * The connection is owned by the iterator: one that is dropped without being left is collected, and disconnected then. One that
- * somebody waits on is not.
+ * The connection is owned by the iterator: one that is dropped without being left is collected, and disconnected then.
+ * One that somebody waits on is not.
  *
- * When `options.signal` aborts, or more than `highWaterMark` sends wait, what is buffered can still be read; the next read rejects,
- * and then the iterator is done.
+ * When `options.signal` aborts, or more than `highWaterMark` sends wait, what is buffered can still be read; the next
+ * read rejects, and then the iterator is done.
  *
  * @throws an `AbortError` if `options.signal` has already aborted; a `TypeError` for wrong arguments.
  * @example
@@ -116,7 +121,10 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** What the connected receiver writes to and the iterator reads from; apart from the iterator, so that this can be collected. */
+/**
+ * What the connected receiver writes to and the iterator reads from; apart from the iterator, so that this can be
+ * collected.
+ */
 class Buffer {
   readonly events: Event[] = [];
   readonly waiters: Waiter[] = [];
@@ -133,7 +141,12 @@ class Buffer {
     const waiter = this.waiters.shift();
     if (waiter !== undefined) waiter.resolve({ value: event, done: false });
     else if (this.events.length < highWaterMark) this.events.push(event);
-    else this.close(new RangeError(`More than ${String(highWaterMark)} sends wait to be read (highWaterMark). Read faster, or raise it.`));
+    else
+      this.close(
+        new RangeError(
+          `More than ${String(highWaterMark)} sends wait to be read (highWaterMark). Read faster, or raise it.`,
+        ),
+      );
   }
 
   close(error?: unknown): void {
@@ -150,13 +163,16 @@ class Buffer {
 }
 
 /**
- * A waiting iterator must not be collected: whoever awaits it may be reachable through it alone. It is tied to its connection, which
- * the signal holds as long as a send could still end the waiting.
+ * A waiting iterator must not be collected: whoever awaits it may be reachable through it alone. It is tied to its
+ * connection, which the signal holds as long as a send could still end the waiting.
  */
 const waiting = new WeakMap<Connection, object>();
 
 /** An object of closures, and not of a class, so that bundlers can leave it out of apps that do not call `on()`. */
-function bufferedIterator(signal: AnySignal, { sender = null, signal: abortSignal, highWaterMark }: typeof ON): SignalIterator<Event> {
+function bufferedIterator(
+  signal: AnySignal,
+  { sender = null, signal: abortSignal, highWaterMark }: typeof ON,
+): SignalIterator<Event> {
   const buffer = new Buffer();
   const iterator: SignalIterator<Event> = {
     next(): Promise<Result> {
@@ -190,7 +206,9 @@ function bufferedIterator(signal: AnySignal, { sender = null, signal: abortSigna
       await this.return();
     },
   };
-  const receive = (from: unknown, args: unknown): void => { buffer.push([from, args], highWaterMark); };
+  const receive = (from: unknown, args: unknown): void => {
+    buffer.push([from, args], highWaterMark);
+  };
   const connection = signal.connect(receive, { sender, owner: iterator });
   const abort = listenWeakly(abortSignal, buffer);
   buffer.whenClosed(() => {
@@ -223,7 +241,8 @@ const collectedBuffers = /* @__PURE__ */ new FinalizationRegistry<() => void>((s
 const ONCE = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined };
 const ON = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined, highWaterMark: Infinity };
 /** How many sends may wait. */
-const highWaterMark: Rule = (value = Infinity) => value !== Infinity && !(Number.isInteger(value) && (value as number) > 0) && 'must be a positive integer, not %';
+const highWaterMark: Rule = (value = Infinity) =>
+  value !== Infinity && !(Number.isInteger(value) && (value as number) > 0) && 'must be a positive integer, not %';
 
 function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): typeof ON {
   if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);

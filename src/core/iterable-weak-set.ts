@@ -1,4 +1,7 @@
-/** A set that keeps none of its members alive and can still list them. What was collected is dropped now and then, as the set grows. */
+/**
+ * A set that keeps none of its members alive and can still list them. What was collected is dropped now and then, as
+ * the set grows.
+ */
 export class IterableWeakSet<T extends object> {
   private readonly references = new Set<WeakRef<T>>();
   private sweepAt = 16;

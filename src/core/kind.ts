@@ -10,7 +10,13 @@ export interface Kind {
   /** The payload of a send as receivers get it. */
   readonly complete?: (signal: AnySignal, sender: unknown, args: object | undefined) => object;
   /** Whether the call of an `afterCommit` receiver is put off until the commit; outside a transaction it is not. */
-  readonly defers?: (registration: Registration, signal: AnySignal, sender: unknown, args: object, following: Following | undefined) => boolean;
+  readonly defers?: (
+    registration: Registration,
+    signal: AnySignal,
+    sender: unknown,
+    args: object,
+    following: Following | undefined,
+  ) => boolean;
 }
 
 export const PLAIN_KIND: Kind = { rules: RULES };

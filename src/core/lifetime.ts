@@ -6,8 +6,8 @@ import { type Sweepable, sweepAfterCollection } from './sweep.ts';
 import type { AbortSignalLike } from './types.ts';
 
 /**
- * The connections that end together, with an owner or an AbortSignal: one listener for all of them, gone with the last. The group
- * outlives signals that nobody holds any more, so it must not keep one alive.
+ * The connections that end together, with an owner or an AbortSignal: one listener for all of them, gone with the last.
+ * The group outlives signals that nobody holds any more, so it must not keep one alive.
  */
 class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepable {
   waits = false;
@@ -60,8 +60,9 @@ const owners: Groups = /* @__PURE__ */ shared('owners', () => new WeakMap());
 const abortSignals: Groups = /* @__PURE__ */ shared('abortSignals', () => new WeakMap());
 
 /**
- * End every connection made with this `owner`, on all signals: what a component calls when it closes. Sends in flight do not call its
- * receivers any more. The owner may connect again afterwards; `connectReceivers(owner)` brings decorated methods back.
+ * End every connection made with this `owner`, on all signals: what a component calls when it closes. Sends in flight
+ * do not call its receivers any more. The owner may connect again afterwards; `connectReceivers(owner)` brings
+ * decorated methods back.
  *
  * @returns true if a connection was ended.
  * @throws TypeError if `owner` is not an object.
@@ -79,7 +80,8 @@ const abortSignals: Groups = /* @__PURE__ */ shared('abortSignals', () => new We
  * ```
  */
 export function disconnectReceivers(owner: object): boolean {
-  if (!isObject(owner)) throw new TypeError(`disconnectReceivers() takes the object given as owner, not ${describe(owner)}`);
+  if (!isObject(owner))
+    throw new TypeError(`disconnectReceivers() takes the object given as owner, not ${describe(owner)}`);
   return owners.get(owner)?.disconnect() ?? false;
 }
 

@@ -14,17 +14,21 @@ import type {
 /** What an ORM reports of the fields it writes: old and new value by field name. */
 export type Changes = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
 
-/** What every model payload says about its surroundings. `TTx` is the ORM's transaction handle, typed by the adapter. */
+/**
+ * What every model payload says about its surroundings. `TTx` is the ORM's transaction handle, typed by the adapter.
+ */
 export interface TransactionArgs<TTx = unknown> {
   /** The name of the database connection. */
   readonly using: string;
   /** The ORM's own handle of the surrounding transaction: write through it to be part of it. */
   readonly tx: TTx;
   /**
-   * Run a function after the outermost transaction has committed, in order, each awaited before the next. It is dropped if that
-   * transaction or the savepoint it was given in rolls back. Errors there are reported (`onError()`) and stop nobody.
+   * Run a function after the outermost transaction has committed, in order, each awaited before the next. It is dropped
+   * if that transaction or the savepoint it was given in rolls back. Errors there are reported (`onError()`) and stop
+   * nobody.
    *
-   * Outside a transaction the function runs at once: its throw is yours, and if it returns a promise that rejects, that is reported.
+   * Outside a transaction the function runs at once: its throw is yours, and if it returns a promise that rejects, that
+   * is reported.
    */
   readonly onCommit: (callback: () => unknown) => void;
 }
@@ -49,7 +53,10 @@ export interface PostSaveArgs<TInstance = object, TTx = unknown> extends Transac
   readonly created: boolean;
   /** As in `preSave`. */
   readonly raw: boolean;
-  /** The fields written, those that `preSave` receivers changed included; null when the ORM cannot tell, or wrote them all. */
+  /**
+   * The fields written, those that `preSave` receivers changed included; null when the ORM cannot tell, or wrote them
+   * all.
+   */
   readonly updateFields: ReadonlySet<string> | null;
   /** Old and new values of the fields written; null when the ORM cannot tell. */
   readonly changes: Changes | null;
@@ -102,14 +109,16 @@ export interface ModelPayloads<TInstance = object, TTx = unknown> {
 export type ModelSignalKind = keyof ModelPayloads;
 
 /** The payload of the model signal `TKind` when `TSender` sends. */
-export type ModelArgs<TKind extends ModelSignalKind, TSender = unknown, TTx = unknown, TModels = unknown> = ModelPayloads<
-  InstanceOf<TSender, TModels>,
-  TTx
->[TKind];
+export type ModelArgs<
+  TKind extends ModelSignalKind,
+  TSender = unknown,
+  TTx = unknown,
+  TModels = unknown,
+> = ModelPayloads<InstanceOf<TSender, TModels>, TTx>[TKind];
 
 /**
- * The instances of a sender: of a model by its name in `TModels`; the rows of a table that declares them; the instances of a class,
- * private constructors included; `object` for what is none of these.
+ * The instances of a sender: of a model by its name in `TModels`; the rows of a table that declares them; the instances
+ * of a class, private constructors included; `object` for what is none of these.
  */
 export type InstanceOf<TSender, TModels = unknown> = TSender extends keyof TModels
   ? TModels[TSender] & object
@@ -153,9 +162,9 @@ export type AfterWriteKind = 'postSave' | 'postDelete' | 'm2mChanged' | 'postBul
 /** The option that only signals sent after a write take. */
 export interface AfterCommitOption<TAfterCommit extends boolean = boolean> {
   /**
-   * Call the receiver after the surrounding transaction has committed, if it is still connected then, with a copy of the payload in
-   * which `tx` is undefined. It then yields no pair, and what it throws is reported. Not called after a rollback. Outside a
-   * transaction it is an ordinary receiver. Default `false`.
+   * Call the receiver after the surrounding transaction has committed, if it is still connected then, with a copy of
+   * the payload in which `tx` is undefined. It then yields no pair, and what it throws is reported. Not called after a
+   * rollback. Outside a transaction it is an ordinary receiver. Default `false`.
    */
   readonly afterCommit?: TAfterCommit;
 }
@@ -164,7 +173,9 @@ type KindOptions<TKind, TAfterCommit extends boolean> = TKind extends AfterWrite
   : { readonly afterCommit?: never };
 
 /** The payload as a receiver connected with `afterCommit: TAfterCommit` gets it. */
-export type CommittedArgs<TArgs, TAfterCommit> = TAfterCommit extends true ? Omit<TArgs, 'tx'> & { readonly tx: undefined } : TArgs;
+export type CommittedArgs<TArgs, TAfterCommit> = TAfterCommit extends true
+  ? Omit<TArgs, 'tx'> & { readonly tx: undefined }
+  : TArgs;
 
 /** Options of `connect()` on a model signal, for one sender. */
 export type ModelSenderConnectOptions<
@@ -175,13 +186,16 @@ export type ModelSenderConnectOptions<
 > = SenderConnectOptions<TSender, TOwner> & KindOptions<TKind, TAfterCommit>;
 
 /** Options of `connect()` on a model signal, for every sender. */
-export type ModelConnectOptions<TKind extends ModelSignalKind, TOwner = undefined, TAfterCommit extends boolean = boolean> =
-  ConnectOptions<TOwner> & KindOptions<TKind, TAfterCommit>;
+export type ModelConnectOptions<
+  TKind extends ModelSignalKind,
+  TOwner = undefined,
+  TAfterCommit extends boolean = boolean,
+> = ConnectOptions<TOwner> & KindOptions<TKind, TAfterCommit>;
 
 /**
- * A `Signal` whose payload depends on its sender: `sender: User` types `instance` as `User`. It differs from `Signal` in three ways:
- * a payload sent by hand may leave out all but its essential keys; an arrow function is refused as sender; and those sent after a
- * write take the option `afterCommit`.
+ * A `Signal` whose payload depends on its sender: `sender: User` types `instance` as `User`. It differs from `Signal`
+ * in three ways: a payload sent by hand may leave out all but its essential keys; an arrow function is refused as
+ * sender; and those sent after a write take the option `afterCommit`.
  */
 export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown, TModels = unknown> {
   readonly name: TKind;
@@ -215,7 +229,15 @@ export interface ModelSignal<TKind extends ModelSignalKind, TTx = unknown, TMode
   /** See {@link Signal.sendRobust}. */
   sendRobust<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>): Outcomes<unknown>;
   /** See {@link Signal.sendAsync}. */
-  sendAsync<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>, options?: SendAsyncOptions): Promise<Responses<unknown>>;
+  sendAsync<const S>(
+    sender: S,
+    args: ModelSendArgs<TKind, S, TTx, TModels>,
+    options?: SendAsyncOptions,
+  ): Promise<Responses<unknown>>;
   /** See {@link Signal.sendRobustAsync}. */
-  sendRobustAsync<const S>(sender: S, args: ModelSendArgs<TKind, S, TTx, TModels>, options?: SendAsyncOptions): Promise<Outcomes<unknown>>;
+  sendRobustAsync<const S>(
+    sender: S,
+    args: ModelSendArgs<TKind, S, TTx, TModels>,
+    options?: SendAsyncOptions,
+  ): Promise<Outcomes<unknown>>;
 }

@@ -62,7 +62,10 @@ const all: Tools = {
   },
   hears: (signal, sender) => observers.some((observer) => safely(() => observer.hears?.(signal, sender)) === true),
   connected(connection) {
-    for (const observer of observers) safely(() => { observer.connected?.(connection); });
+    for (const observer of observers)
+      safely(() => {
+        observer.connected?.(connection);
+      });
   },
 };
 
@@ -86,7 +89,10 @@ class Watches implements Following {
   }
 
   call(receiver: AnyFunction, invoke: () => unknown): unknown {
-    return this.watches.reduceRight<() => unknown>((inner, watch) => () => callSafely(watch, receiver, inner), invoke)();
+    return this.watches.reduceRight<() => unknown>(
+      (inner, watch) => () => callSafely(watch, receiver, inner),
+      invoke,
+    )();
   }
 
   returned(responses: readonly (readonly [AnyFunction, unknown])[]): void {

@@ -2,12 +2,15 @@ import { describe, isClass, isObject } from './describe.ts';
 import type { AbortSignalLike, AnyFunction } from './types.ts';
 
 /**
- * Decorated static methods are held strongly and still called with their class as `this`, which no public option offers. The key
- * is registered so that a decorator of one copy of the library can connect to a signal of another.
+ * Decorated static methods are held strongly and still called with their class as `this`, which no public option
+ * offers. The key is registered so that a decorator of one copy of the library can connect to a signal of another.
  */
 export const thisArgument: unique symbol = Symbol.for('tocsin/1.this') as never;
 
-/** The checked options of a registration, less what must be held weakly. `PLAIN` is shared by every receiver without options. */
+/**
+ * The checked options of a registration, less what must be held weakly. `PLAIN` is shared by every receiver without
+ * options.
+ */
 export interface Settings {
   readonly weak: boolean;
   readonly replace: boolean;
@@ -54,7 +57,9 @@ const DISCONNECT = { sender: undefined as unknown, owner: undefined as object | 
 const DISCONNECT_BY_UID = { ...DISCONNECT, dispatchUid: undefined as unknown };
 
 export const PLAIN: Settings = CONNECT;
-const COMPARED = /* @__PURE__ */ Reflect.ownKeys(CONNECT).filter((key) => key !== 'replace' && key !== 'dispatchUid') as (keyof Settings)[];
+const COMPARED = /* @__PURE__ */ Reflect.ownKeys(CONNECT).filter(
+  (key) => key !== 'replace' && key !== 'dispatchUid',
+) as (keyof Settings)[];
 const PLAIN_REQUEST: ConnectRequest = { ...DISCONNECT, settings: PLAIN };
 
 /** What is wrong with the value of an option, if anything is. `%` stands for the value. */
@@ -67,24 +72,33 @@ export const FLAG: Rule = (value = false) => typeof value !== 'boolean' && 'must
 
 /** Those of each option that has one. */
 export const RULES = {
-  sender: (value) => value === undefined && 'is undefined, usually by a circle of imports: import its module first. For every sender leave it out, or pass null.',
+  sender: (value) =>
+    value === undefined &&
+    'is undefined, usually by a circle of imports: import its module first. For every sender leave it out, or pass null.',
   owner: (value) => !isObject(value) && 'must be an object, not %',
   dispatchUid: (value) => value === undefined && 'is undefined, which names nothing',
-  signal: (value) => value !== undefined && !isAbortSignal(value) && 'must be an AbortSignal, not %. Pass controller.signal.',
+  signal: (value) =>
+    value !== undefined && !isAbortSignal(value) && 'must be an AbortSignal, not %. Pass controller.signal.',
   priority: (value = 0) => !Number.isFinite(value) && 'must be a finite number, not %',
   subclasses: FLAG,
   weak: FLAG,
   replace: FLAG,
   once: FLAG,
   serial: FLAG,
-  afterCommit: (value = false) => value !== false && 'is only for postSave, postDelete, m2mChanged and postBulk, which come after a write',
+  afterCommit: (value = false) =>
+    value !== false && 'is only for postSave, postDelete, m2mChanged and postBulk, which come after a write',
 } satisfies Rules;
 
 /**
- * The options of one method, checked and complete. Throws a `TypeError` that quotes what is wrong and names the fix; an option that does
- * not exist is wrong, for a typo such as `sendr` must not mean "every sender".
+ * The options of one method, checked and complete. Throws a `TypeError` that quotes what is wrong and names the fix; an
+ * option that does not exist is wrong, for a typo such as `sendr` must not mean "every sender".
  */
-export function parseOptions<T extends object>(options: unknown = {}, method: string, defaults: T, rules: Rules = RULES): T {
+export function parseOptions<T extends object>(
+  options: unknown = {},
+  method: string,
+  defaults: T,
+  rules: Rules = RULES,
+): T {
   assertPlainObject(options, method);
   const parsed = { ...defaults };
   // engines make these two lists in half the time of Reflect.ownKeys()
@@ -106,21 +120,33 @@ export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequ
   const { sender, owner, dispatchUid } = settings;
   // a registration that held them would keep them alive
   settings.sender = settings.owner = undefined;
-  if (settings.weak && owner !== undefined) throw new TypeError('weak and owner exclude each other: an owner, such as the instance of a decorated method, keeps its receiver alive');
-  if (settings.replace && dispatchUid === undefined) throw new TypeError('replace needs a dispatchUid: it names what to take over');
+  if (settings.weak && owner !== undefined)
+    throw new TypeError(
+      'weak and owner exclude each other: an owner, such as the instance of a decorated method, keeps its receiver alive',
+    );
+  if (settings.replace && dispatchUid === undefined)
+    throw new TypeError('replace needs a dispatchUid: it names what to take over');
   // an ES5 constructor could have subclasses, too
   if (settings.subclasses && !(typeof sender === 'function' && Object.hasOwn(sender, 'prototype'))) {
     throw new TypeError(`subclasses needs a class as sender, not ${describe(sender)}`);
   }
-  return { sender, owner, settings: dispatchUid === undefined && difference(settings, PLAIN) === undefined ? PLAIN : settings };
+  return {
+    sender,
+    owner,
+    settings: dispatchUid === undefined && difference(settings, PLAIN) === undefined ? PLAIN : settings,
+  };
 }
 
 /** The arguments of `disconnect()`. */
 export function parseDisconnect(receiver: unknown, options: unknown): DisconnectRequest {
   const isReceiver = typeof receiver === 'function';
   const given = isReceiver ? options : isObject(receiver) ? receiver : undefined;
-  const request = { dispatchUid: undefined as unknown, ...parseOptions(given, 'disconnect()', isReceiver ? DISCONNECT : DISCONNECT_BY_UID) };
-  if (!isReceiver && (request.dispatchUid === undefined || options !== undefined)) throw new TypeError(`disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}`);
+  const request = {
+    dispatchUid: undefined as unknown,
+    ...parseOptions(given, 'disconnect()', isReceiver ? DISCONNECT : DISCONNECT_BY_UID),
+  };
+  if (!isReceiver && (request.dispatchUid === undefined || options !== undefined))
+    throw new TypeError(`disconnect() needs a receiver or { dispatchUid } to go by, not ${describe(receiver)}`);
   return { ...request, receiver: isReceiver ? (receiver as AnyFunction) : undefined };
 }
 
@@ -159,7 +185,11 @@ export function unknownOption(key: string | symbol, method: string, known: reado
 
 /** Throws unless it is an object that nobody has given a class, in any realm, such as that of a test runner. */
 function assertPlainObject(options: unknown, method: string): asserts options is Record<string | symbol, unknown> {
-  if (typeof options !== 'object' || options === null || Object.getPrototypeOf(Object.getPrototypeOf(options) ?? Object.prototype) !== null) {
+  if (
+    typeof options !== 'object' ||
+    options === null ||
+    Object.getPrototypeOf(Object.getPrototypeOf(options) ?? Object.prototype) !== null
+  ) {
     throw new TypeError(`The options of ${method} must be a plain object, not ${describe(options)}`);
   }
 }
@@ -167,5 +197,7 @@ function assertPlainObject(options: unknown, method: string): asserts options is
 /** An `AbortSignal` of any realm or polyfill, recognised by what it can do. */
 function isAbortSignal(value: unknown): boolean {
   const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignalLike>;
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
 }

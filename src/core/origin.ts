@@ -23,9 +23,15 @@ export function stackHere(): Stack {
 /** The first line of a stack that is the app's: neither in a package, nor of the runtime, nor of this library. */
 export function originOf({ stack = '' }: Stack): Origin | undefined {
   const places = stack.split('\n').flatMap((line) => placeIn(line) ?? []);
-  // the innermost are this library's: stackHere(), a tool, what asks the tools, and connect(); source maps may lead some of them to its sources
-  const library = places.slice(0, 6).map(({ file }) => libraryOf(file)).filter((folder) => folder !== '');
-  return places.find(({ file }) => !/node_modules|^node:|^internal\//.test(file) && !library.some((folder) => file.startsWith(folder)));
+  // the innermost are this library's: stackHere(), a tool, what asks the tools, and connect(); source maps may lead
+  // some of them to its sources
+  const library = places
+    .slice(0, 6)
+    .map(({ file }) => libraryOf(file))
+    .filter((folder) => folder !== '');
+  return places.find(
+    ({ file }) => !/node_modules|^node:|^internal\//.test(file) && !library.some((folder) => file.startsWith(folder)),
+  );
 }
 
 function placeIn(line: string): Origin | undefined {

@@ -25,8 +25,8 @@ export interface Callee {
 }
 
 /**
- * What an owner keeps alive: reachable only through a WeakMap keyed by the owner, so that neither it nor a receiver that closes over
- * the owner outlives the owner.
+ * What an owner keeps alive: reachable only through a WeakMap keyed by the owner, so that neither it nor a receiver
+ * that closes over the owner outlives the owner.
  */
 export interface Hold extends Callee {
   readonly registration: Registration;
@@ -74,14 +74,17 @@ export abstract class Handle implements Connection {
   /** How it is printed: what it connects, and not what it is made of. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const { signal, receiver, sender } = this;
-    const subject = receiver === undefined ? '(ended)' : `${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
+    const subject =
+      receiver === undefined
+        ? '(ended)'
+        : `${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
     return `Connection ${signalName(signal)} → ${subject}`;
   }
 }
 
 /**
- * One receiver on one signal. It is its own `Connection`, unless its sender is an object: then it lives and dies with the sender, and
- * users hold a `KeyedConnection` instead.
+ * One receiver on one signal. It is its own `Connection`, unless its sender is an object: then it lives and dies with
+ * the sender, and users hold a `KeyedConnection` instead.
  */
 export class Registration extends Handle {
   readonly home: Home;
@@ -110,7 +113,9 @@ export class Registration extends Handle {
   /** A strong receiver that is called as it is, as often as there are sends, and at once. */
   get plain(): boolean {
     const { target, settings } = this;
-    return typeof target === 'function' && !settings.once && !settings.afterCommit && settings[thisArgument] === undefined;
+    return (
+      typeof target === 'function' && !settings.once && !settings.afterCommit && settings[thisArgument] === undefined
+    );
   }
 
   /** What to call, if it has neither ended nor been collected. */
@@ -141,5 +146,8 @@ export class KeyedConnection extends Handle {
 export function settingsOf(connection: Connection): Settings & { readonly lifetime: 'strong' | 'weak' | 'owner' } {
   const { registration } = connection as Partial<Handle>;
   const settings = registration?.settings ?? PLAIN;
-  return { ...settings, lifetime: settings.weak ? 'weak' : typeof registration?.target === 'object' ? 'owner' : 'strong' };
+  return {
+    ...settings,
+    lifetime: settings.weak ? 'weak' : typeof registration?.target === 'object' ? 'owner' : 'strong',
+  };
 }

@@ -2,14 +2,25 @@ import { Bucket } from './bucket.ts';
 import { describe, isObject, nameOf, signalName } from './describe.ts';
 import { type Kind, PLAIN_KIND } from './kind.ts';
 import { tie } from './lifetime.ts';
-import { assertReceiver, type ConnectRequest, difference, parseConnectOptions, parseDisconnect, PLAIN, type Settings } from './options.ts';
+import {
+  assertReceiver,
+  type ConnectRequest,
+  difference,
+  parseConnectOptions,
+  parseDisconnect,
+  PLAIN,
+  type Settings,
+} from './options.ts';
 import { byDispatchOrder, Plan } from './plan.ts';
 import { type Handle, type Home, type Keeper, KeyedConnection, Registration } from './registration.ts';
 import { SenderMap } from './sender-map.ts';
 import { type Sweepable, sweepAfterCollection } from './sweep.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
 
-/** Where a signal of this or another copy of the library has its registry; a symbol, for people give subclasses what names they like. */
+/**
+ * Where a signal of this or another copy of the library has its registry; a symbol, for people give subclasses what
+ * names they like.
+ */
 export const registry: unique symbol = Symbol.for('tocsin/1.registry') as never;
 
 /** The payload of a send without one. */
@@ -32,7 +43,10 @@ export class Registry implements Keeper, Sweepable {
   /** The plan of every send, as long as nobody hears one sender only: a send finds it at once. */
   private onlyPlan: Plan | undefined = undefined;
   private anyPlan: Plan | undefined = undefined;
-  /** The plans of keyed senders; thrown away whole when a change concerns them all, so that no plan outlives what it lists. */
+  /**
+   * The plans of keyed senders; thrown away whole when a change concerns them all, so that no plan outlives what it
+   * lists.
+   */
   private plans: SenderMap<Plan> | undefined = undefined;
 
   constructor(signal: AnySignal, kind = PLAIN_KIND) {
@@ -76,7 +90,10 @@ export class Registry implements Keeper, Sweepable {
       .map(({ connection }) => connection);
   }
 
-  /** Throws what `connect()` would throw, for the options alone if there is no receiver; changes nothing. Lets a list of signals be checked whole. */
+  /**
+   * Throws what `connect()` would throw, for the options alone if there is no receiver; changes nothing. Lets a list of
+   * signals be checked whole.
+   */
   check(receiver: unknown, options: unknown): void {
     const request = parseConnectOptions(options, this.kind.rules);
     if (receiver === undefined) return;
@@ -92,7 +109,11 @@ export class Registry implements Keeper, Sweepable {
     const existing = this.existing(receiver, request);
     if (existing !== undefined) {
       const { priority } = existing.settings;
-      if (!settings.replace || (existing.receiver === receiver && difference(existing.settings, { ...settings, priority }) === undefined)) return existing.connection;
+      if (
+        !settings.replace ||
+        (existing.receiver === receiver && difference(existing.settings, { ...settings, priority }) === undefined)
+      )
+        return existing.connection;
       settings = { ...settings, priority };
     }
     // a connection that was over before it began
@@ -180,7 +201,8 @@ export class Registry implements Keeper, Sweepable {
     if (bucket === undefined && !isClass) return this.planForAny();
     const heardBy = [...this.any.registrations.values(), ...(bucket?.registrations.values() ?? [])];
     for (const base of isClass ? basesOf(sender) : []) {
-      for (const registration of this.bucketOf(base)?.registrations.values() ?? []) if (registration.settings.subclasses) heardBy.push(registration);
+      for (const registration of this.bucketOf(base)?.registrations.values() ?? [])
+        if (registration.settings.subclasses) heardBy.push(registration);
     }
     const plan = new Plan(heardBy);
     (this.plans ??= new SenderMap()).of(sender).set(sender, plan);
@@ -209,10 +231,14 @@ export class Registry implements Keeper, Sweepable {
   }
 }
 
-/** The base classes of a class: along the prototypes, which is all that `util.inherits()` and the discriminators of Mongoose link. */
+/**
+ * The base classes of a class: along the prototypes, which is all that `util.inherits()` and the discriminators of
+ * Mongoose link.
+ */
 function basesOf(derived: { readonly prototype?: unknown }): Set<unknown> {
   const bases = new Set<unknown>();
-  for (let { prototype } = derived; isObject(prototype); prototype = Object.getPrototypeOf(prototype)) bases.add(prototype.constructor);
+  for (let { prototype } = derived; isObject(prototype); prototype = Object.getPrototypeOf(prototype))
+    bases.add(prototype.constructor);
   bases.delete(derived);
   return bases;
 }

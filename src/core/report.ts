@@ -7,7 +7,9 @@ import type { AnyFunction, AnySignal } from './types.ts';
 export interface ErrorContext {
   readonly signal: AnySignal;
   readonly sender: unknown;
-  /** The receiver that failed; `undefined` for a function given to `onCommit()` that has no signal receiver behind it. */
+  /**
+   * The receiver that failed; `undefined` for a function given to `onCommit()` that has no signal receiver behind it.
+   */
   readonly receiver: AnyFunction | undefined;
 }
 
@@ -19,12 +21,14 @@ declare const console: { error(...data: unknown[]): void };
 const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared('errorHandlers', () => new Set());
 
 /**
- * Hear every *reported* error: one that nobody is left to catch, because the send that caused it has returned. These are rejections
- * that come after a `sendRobust()`, and what receivers do wrong after a commit. Errors that reach a caller are never reported.
+ * Hear every *reported* error: one that nobody is left to catch, because the send that caused it has returned. These
+ * are rejections that come after a `sendRobust()`, and what receivers do wrong after a commit. Errors that reach a
+ * caller are never reported.
  *
- * With no handler, `console.error` names the signal and the receiver. Several handlers are called in the order they were added, each
- * once per error; the same function added twice is called twice. A handler that throws stops neither the others nor the app: what it
- * threw goes to `console.error`. Handlers are process-wide, shared by every copy of the library.
+ * With no handler, `console.error` names the signal and the receiver. Several handlers are called in the order they
+ * were added, each once per error; the same function added twice is called twice. A handler that throws stops neither
+ * the others nor the app: what it threw goes to `console.error`. Handlers are process-wide, shared by every copy of the
+ * library.
  *
  * @returns a `Disposable` that removes this handler.
  * @throws TypeError if `handler` is not a function.
@@ -37,7 +41,8 @@ const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared(
  * ```
  */
 export function onError(handler: ErrorHandler): Disposable {
-  if (typeof handler !== 'function') throw new TypeError('onError() takes a function (error, { signal, sender, receiver }) => …');
+  if (typeof handler !== 'function')
+    throw new TypeError('onError() takes a function (error, { signal, sender, receiver }) => …');
   const entry = { handle: handler };
   handlers.add(entry);
   return {

@@ -1,6 +1,7 @@
 /**
  * The part of tocsin that exists once per process, however many copies of the library are loaded (ESM beside CommonJS,
- * two installed versions). The number is the protocol: copies that could not understand each other's entries must differ in it.
+ * two installed versions). The number is the protocol: copies that could not understand each other's entries must
+ * differ in it.
  */
 const process: unique symbol = Symbol.for('tocsin/1');
 

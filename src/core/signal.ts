@@ -19,23 +19,24 @@ import type {
 } from './types.ts';
 
 /** A function that a signal calls: `receiver(sender, args, signal)`. It may declare fewer parameters. */
-export type Receiver<TArgs extends object = Record<string, never>, TSender = unknown, TResponse = unknown, TThis = void> = (
-  this: TThis,
-  sender: TSender,
-  args: TArgs,
-  signal: Signal<TArgs, TSender, TResponse>,
-) => TResponse;
+export type Receiver<
+  TArgs extends object = Record<string, never>,
+  TSender = unknown,
+  TResponse = unknown,
+  TThis = void,
+> = (this: TThis, sender: TSender, args: TArgs, signal: Signal<TArgs, TSender, TResponse>) => TResponse;
 
 /**
  * Something that happens, and everyone who asked to hear of it.
  *
- * The sender of a send is the subject it is about, typically a class; a receiver hears every sender or just one. Dispatch is
- * synchronous, in the caller's stack and async context: higher `priority` first, then connect order; depth-first when a receiver
- * sends again. The list of receivers is fixed when a send starts: one connected meanwhile waits for the next send, one disconnected
- * meanwhile is not called any more. A signal keeps no state of a send, so it is sound after any throw.
+ * The sender of a send is the subject it is about, typically a class; a receiver hears every sender or just one.
+ * Dispatch is synchronous, in the caller's stack and async context: higher `priority` first, then connect order;
+ * depth-first when a receiver sends again. The list of receivers is fixed when a send starts: one connected meanwhile
+ * waits for the next send, one disconnected meanwhile is not called any more. A signal keeps no state of a send, so it
+ * is sound after any throw.
  *
- * Receivers are held **strongly** by default, unlike in Django. Object senders and owners are held weakly. A signal that nobody
- * holds is collected, whatever it was connected with.
+ * Receivers are held **strongly** by default, unlike in Django. Object senders and owners are held weakly. A signal
+ * that nobody holds is collected, whatever it was connected with.
  *
  * @typeParam TArgs - the payload, an object
  * @typeParam TSender - what may send, `unknown` for anything
@@ -66,18 +67,19 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   }
 
   /**
-   * Register a receiver. From the next send on it is called as `receiver(sender, args, signal)`, with `this` being `undefined`, or
-   * the `owner`.
+   * Register a receiver. From the next send on it is called as `receiver(sender, args, signal)`, with `this` being
+   * `undefined`, or the `owner`.
    *
-   * A registration is identified by (`dispatchUid`, else receiver), `owner` and `sender`. Connecting the same again with the same
-   * options changes nothing, keeps its place and returns the existing `Connection`, which ends it for everyone. The same receiver
-   * with another sender is another registration: one for every sender and one for `User` are two calls when `User` sends.
+   * A registration is identified by (`dispatchUid`, else receiver), `owner` and `sender`. Connecting the same again
+   * with the same options changes nothing, keeps its place and returns the existing `Connection`, which ends it for
+   * everyone. The same receiver with another sender is another registration: one for every sender and one for `User`
+   * are two calls when `User` sends.
    *
-   * A connection lasts until it is disconnected, its AbortSignal aborts, or its `sender` or `owner` (or with `weak`, the receiver)
-   * is collected. It keeps neither sender nor owner alive, even if the receiver refers to them.
+   * A connection lasts until it is disconnected, its AbortSignal aborts, or its `sender` or `owner` (or with `weak`,
+   * the receiver) is collected. It keeps neither sender nor owner alive, even if the receiver refers to them.
    *
-   * @throws TypeError if the receiver is not callable or is a class, if an option is unknown, wrong or `sender: undefined`, or if the
-   * same registration exists with other options. Nothing is registered then.
+   * @throws TypeError if the receiver is not callable or is a class, if an option is unknown, wrong or `sender:
+   * undefined`, or if the same registration exists with other options. Nothing is registered then.
    * @example
    * ```ts
    * class User {}
@@ -102,8 +104,9 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   }
 
   /**
-   * End a registration, found as it was connected: by its receiver, or by its uid if it has one, and by `sender` and `owner` if it
-   * was given those. `disconnect(receiver)` ends the registration for every sender only; one with a uid is ended by uid only.
+   * End a registration, found as it was connected: by its receiver, or by its uid if it has one, and by `sender` and
+   * `owner` if it was given those. `disconnect(receiver)` ends the registration for every sender only; one with a uid
+   * is ended by uid only.
    *
    * @returns true if something ended, false if there was nothing to end.
    * @throws TypeError if there is nothing to go by, or an option is unknown or wrong.
@@ -123,7 +126,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   }
 
   /**
-   * Whether `send(sender)` would call a live receiver now. Without a sender (or `undefined`, `null`): whether one hears every sender.
+   * Whether `send(sender)` would call a live receiver now. Without a sender (or `undefined`, `null`): whether one hears
+   * every sender.
    *
    * @example
    * ```ts
@@ -145,8 +149,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   /**
    * Call every receiver of `sender` now, one after the other. The first throw propagates unchanged and stops the rest.
    *
-   * A promise that a receiver returns is its response, untouched; its rejection is yours to handle. Receivers share `args`, which is
-   * passed by identity. Without `args` they get one shared, frozen, empty object.
+   * A promise that a receiver returns is its response, untouched; its rejection is yours to handle. Receivers share
+   * `args`, which is passed by identity. Without `args` they get one shared, frozen, empty object.
    *
    * @returns `[receiver, response]` for each receiver called, in call order. The array may be shared and frozen.
    * @throws whatever a receiver throws.
@@ -163,13 +167,15 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   }
 
   /**
-   * Call every receiver, whatever the others do. Returning an `Error` and throwing one are different outcomes; any thrown value counts.
+   * Call every receiver, whatever the others do. Returning an `Error` and throwing one are different outcomes; any
+   * thrown value counts.
    *
-   * A returned promise is a fulfilled outcome at once; should it reject later, the rejection is reported (`onError()`) and never
-   * unhandled. Inside an SQL transaction give each receiver a savepoint: a query error that is swallowed dooms the transaction all
-   * the same, and many databases then roll back at COMMIT without saying so.
+   * A returned promise is a fulfilled outcome at once; should it reject later, the rejection is reported (`onError()`)
+   * and never unhandled. Inside an SQL transaction give each receiver a savepoint: a query error that is swallowed
+   * dooms the transaction all the same, and many databases then roll back at COMMIT without saying so.
    *
-   * @returns `[receiver, outcome]` for each receiver called, in call order; the outcome is as in `Promise.allSettled()`.
+   * @returns `[receiver, outcome]` for each receiver called, in call order; the outcome is as in
+   * `Promise.allSettled()`.
    * @example
    * ```ts
    * const saved = new Signal('saved')
@@ -186,13 +192,13 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   /**
    * Call every receiver and wait for what they return. Never throws synchronously.
    *
-   * By default all are started, in order, before this returns. A receiver that throws synchronously stops further ones from
-   * starting, and the promise settles only after every started receiver has. With `serial: true` each starts after the one before
-   * has settled, if it is still connected then, and the first failure stops the rest.
+   * By default all are started, in order, before this returns. A receiver that throws synchronously stops further ones
+   * from starting, and the promise settles only after every started receiver has. With `serial: true` each starts after
+   * the one before has settled, if it is still connected then, and the first failure stops the rest.
    *
    * @returns `[receiver, awaited response]` for each receiver called, in call order.
-   * @throws (as a rejection) the very error of the one receiver that failed; an `AggregateError` in call order if several did; a
-   * `TypeError` for a wrong option.
+   * @throws (as a rejection) the very error of the one receiver that failed; an `AggregateError` in call order if
+   * several did; a `TypeError` for a wrong option.
    * @example
    * ```ts
    * const saved = new Signal('saved')
@@ -207,8 +213,8 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   }
 
   /**
-   * Call every receiver, wait for all, and give each one's outcome. Everyone is called, with `serial: true` one after the other.
-   * Rejects only for a wrong option. In an SQL transaction the remark at `sendRobust()` holds.
+   * Call every receiver, wait for all, and give each one's outcome. Everyone is called, with `serial: true` one after
+   * the other. Rejects only for a wrong option. In an SQL transaction the remark at `sendRobust()` holds.
    *
    * @returns `[receiver, outcome]` for each receiver called, in call order.
    * @example
@@ -232,10 +238,17 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
 
 /** Whether a value is a signal of this or another copy of the library. */
 export function isSignal(value: unknown): value is AnySignal & Pick<Signal, typeof registry> {
-  return typeof value === 'object' && value !== null && (value as Partial<Pick<Signal, typeof registry>>)[registry] !== undefined;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value as Partial<Pick<Signal, typeof registry>>)[registry] !== undefined
+  );
 }
 
-/** Whether nobody listens to a signal or looks on, whatever the sender: what an adapter asks before it does anything at all. */
+/**
+ * Whether nobody listens to a signal or looks on, whatever the sender: what an adapter asks before it does anything at
+ * all.
+ */
 export function isIdle(signal: Pick<Signal, typeof registry>): boolean {
   return signal[registry].empty && tools.current === undefined;
 }

@@ -6,7 +6,9 @@ export interface Sweepable {
   sweep(): boolean;
 }
 
-/** One registration for all parts of a thing, and not one for each: that of an object which the next collection takes. */
+/**
+ * One registration for all parts of a thing, and not one for each: that of an object which the next collection takes.
+ */
 const collections = /* @__PURE__ */ new FinalizationRegistry<WeakRef<Sweepable>>((reference) => {
   const swept = reference.deref();
   if (swept === undefined) return;

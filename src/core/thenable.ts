@@ -1,6 +1,8 @@
 import { isObject } from './describe.ts';
 
-/** Whether waiting for a value means calling its `then()`: a promise, or a query that only begins when it is waited for. */
+/**
+ * Whether waiting for a value means calling its `then()`: a promise, or a query that only begins when it is waited for.
+ */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return isObject(value) && 'then' in value && typeof value.then === 'function';
 }

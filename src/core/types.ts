@@ -33,20 +33,26 @@ export interface RegistrationOptions {
   /** With a class as `sender`: also hear its subclasses, those defined later included. Default `false`. */
   readonly subclasses?: boolean;
   /**
-   * Hold the receiver weakly: it goes when nothing else holds it. Default **`false`**, unlike Django: an inline arrow is held by
-   * nobody else and would vanish at the next collection.
+   * Hold the receiver weakly: it goes when nothing else holds it. Default **`false`**, unlike Django: an inline arrow
+   * is held by nobody else and would vanish at the next collection.
    */
   readonly weak?: boolean;
   /**
-   * Names the registration; any value but `undefined`, compared as a `Map` key. The first receiver under a uid wins and later ones
-   * are ignored, unless `replace` is set. A uid is held strongly, so it must not reference the sender or the owner.
+   * Names the registration; any value but `undefined`, compared as a `Map` key. The first receiver under a uid wins and
+   * later ones are ignored, unless `replace` is set. A uid is held strongly, so it must not reference the sender or the
+   * owner.
    */
   readonly dispatchUid?: unknown;
-  /** With `dispatchUid`: take over the place and priority of the receiver that has the uid, whose `Connection` ends. For hot reload. */
+  /**
+   * With `dispatchUid`: take over the place and priority of the receiver that has the uid, whose `Connection` ends. For
+   * hot reload.
+   */
   readonly replace?: boolean;
   /** End the connection just before its first call, so that a re-entrant send cannot call it twice. Default `false`. */
   readonly once?: boolean;
-  /** End the connection when this `AbortSignal` aborts. If it already has, `connect()` returns an ended `Connection`. */
+  /**
+   * End the connection when this `AbortSignal` aborts. If it already has, `connect()` returns an ended `Connection`.
+   */
   readonly signal?: AbortSignalLike;
   /** Higher is called first; equal ones in connect order. Any finite number, default 0. */
   readonly priority?: number;
@@ -54,12 +60,14 @@ export interface RegistrationOptions {
 
 /** Options of `connect()` for a receiver that hears every sender. */
 export interface ConnectOptions<TOwner = undefined> extends RegistrationOptions {
-  /** Every sender: leave it out, or `null`. An own `undefined` throws: it is usually a class lost in an import circle. */
+  /**
+   * Every sender: leave it out, or `null`. An own `undefined` throws: it is usually a class lost in an import circle.
+   */
   readonly sender?: null;
   /**
-   * Tie the connection to this object, which is held weakly: the receiver is called with `this === owner`, lives as long as the
-   * owner, and goes when the owner is collected. Collection comes at an unknown later time and the receiver is called until then;
-   * to end it now use the `Connection`, an `AbortSignal` or `disconnectReceivers(owner)`.
+   * Tie the connection to this object, which is held weakly: the receiver is called with `this === owner`, lives as
+   * long as the owner, and goes when the owner is collected. Collection comes at an unknown later time and the receiver
+   * is called until then; to end it now use the `Connection`, an `AbortSignal` or `disconnectReceivers(owner)`.
    */
   readonly owner?: TOwner & object;
 }
@@ -82,7 +90,8 @@ export interface DispatchUidOptions extends DisconnectOptions {
 }
 
 /**
- * A registration's handle, as `connect()` returns it. Holding one keeps neither a weak or owned receiver nor an object sender alive.
+ * A registration's handle, as `connect()` returns it. Holding one keeps neither a weak or owned receiver nor an object
+ * sender alive.
  *
  * @example
  * ```ts
@@ -102,21 +111,32 @@ export interface Connection extends Disposable {
   readonly sender: unknown;
   /** Whether a send could still call the receiver. */
   readonly connected: boolean;
-  /** End it. A send in flight does not call the receiver any more. True if this call ended it, false if it had ended before. */
+  /**
+   * End it. A send in flight does not call the receiver any more. True if this call ended it, false if it had ended
+   * before.
+   */
   disconnect(): boolean;
   /** `disconnect()`, for `using`. */
   [Symbol.dispose](): void;
 }
 
-/** What `send()` returns: a pair for every receiver called, in call order. Possibly frozen and shared: do not change it. */
+/**
+ * What `send()` returns: a pair for every receiver called, in call order. Possibly frozen and shared: do not change it.
+ */
 export type Responses<TResponse> = readonly (readonly [receiver: AnyFunction, response: TResponse])[];
 
 /** What the robust sends return: a pair for every receiver called, in call order. */
-export type Outcomes<TResponse> = readonly (readonly [receiver: AnyFunction, outcome: PromiseSettledResult<TResponse>])[];
+export type Outcomes<TResponse> = readonly (readonly [
+  receiver: AnyFunction,
+  outcome: PromiseSettledResult<TResponse>,
+])[];
 
 /** How `sendAsync()` and `sendRobustAsync()` call receivers. */
 export interface SendAsyncOptions {
-  /** Start each receiver after the one before has settled. Default `false`: all are started, in order, before the call returns. */
+  /**
+   * Start each receiver after the one before has settled. Default `false`: all are started, in order, before the call
+   * returns.
+   */
   readonly serial?: boolean;
 }
 
@@ -125,7 +145,8 @@ export interface SendAsyncOptions {
 export type SendArguments<TArgs extends object> = Record<never, never> extends TArgs ? [args?: TArgs] : [args: TArgs];
 
 /** As `SendArguments`, and the options of the async sends. */
-// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- as above
-export type SendAsyncArguments<TArgs extends object> = Record<never, never> extends TArgs
+export type SendAsyncArguments<TArgs extends object> =
+  // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- as above
+  Record<never, never> extends TArgs
     ? [args?: TArgs | undefined, options?: SendAsyncOptions]
     : [args: TArgs, options?: SendAsyncOptions];

@@ -2,12 +2,15 @@ import { describe } from '../core/describe.ts';
 import { assertOption, entries, FLAG, unknownOption } from '../core/options.ts';
 
 /**
- * What happens at a write that the ORM does not break down into instances, so that no save or delete signal is sent for its rows:
+ * What happens at a write that the ORM does not break down into instances, so that no save or delete signal is sent for
+ * its rows:
  *
  * - `'signal'`: `postBulk` is sent.
- * - `'warn'`: also a process warning, once per call site, if someone listens to the save or delete signals of the sender.
+ * - `'warn'`: also a process warning, once per call site, if someone listens to the save or delete signals of the
+ *   sender.
  * - `'throw'`: the write is refused before anything is written.
- * - `'individual'`: the write is done instance by instance, with all signals, where the ORM allows it; elsewhere as `'warn'`.
+ * - `'individual'`: the write is done instance by instance, with all signals, where the ORM allows it; elsewhere as
+ *   `'warn'`.
  */
 export type BulkPolicy = 'signal' | 'warn' | 'throw' | 'individual';
 
@@ -22,8 +25,8 @@ export interface AdapterOptions {
 const POLICIES: readonly unknown[] = ['signal', 'warn', 'throw', 'individual'] satisfies BulkPolicy[];
 
 /**
- * The options, checked and complete. `flags` are those that one adapter has beside, with their defaults; `others` the names of those that
- * it has checked itself.
+ * The options, checked and complete. `flags` are those that one adapter has beside, with their defaults; `others` the
+ * names of those that it has checked itself.
  *
  * @throws TypeError that quotes what is wrong.
  */
@@ -35,10 +38,13 @@ export function parseAdapterOptions<TFlag extends string = never>(
 ): Required<AdapterOptions> & Readonly<Record<TFlag, boolean>> {
   const parsed: Record<string, unknown> = { bulk: 'warn', using: 'default', ...flags };
   for (const [key, value] of options === undefined ? [] : entries(options, method)) {
-    if (typeof key === 'symbol' || !Object.hasOwn(parsed, key)) throw unknownOption(key, method, [...Object.keys(parsed), ...others]);
+    if (typeof key === 'symbol' || !Object.hasOwn(parsed, key))
+      throw unknownOption(key, method, [...Object.keys(parsed), ...others]);
     if (value === undefined) continue;
-    if (key === 'bulk' && !POLICIES.includes(value)) throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
-    if (key === 'using' && typeof value !== 'string') throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
+    if (key === 'bulk' && !POLICIES.includes(value))
+      throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
+    if (key === 'using' && typeof value !== 'string')
+      throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
     if (Object.hasOwn(flags, key)) assertOption(key, value, FLAG);
     parsed[key] = value;
   }

@@ -11,7 +11,9 @@ const claimed: WeakSet<object> = shared('attached', () => new WeakSet());
  */
 export function attachOnce(database: object, kind: string, begin: () => () => void): Disposable {
   if (claimed.has(database)) {
-    throw new Error(`attachSignals() was already called for this ${kind}: its signals would be sent twice. Dispose of the first.`);
+    throw new Error(
+      `attachSignals() was already called for this ${kind}: its signals would be sent twice. Dispose of the first.`,
+    );
   }
   const undo = begin();
   claimed.add(database);

@@ -26,7 +26,8 @@ export class BulkGuard {
   }
 
   /**
-   * To be called before the write is done, in the call of the app; or with the `knownSite` of that call, if an ORM only begins later.
+   * To be called before the write is done, in the call of the app; or with the `knownSite` of that call, if an ORM only
+   * begins later.
    *
    * @throws Error with `bulk: 'throw'`.
    */
@@ -46,7 +47,10 @@ export class BulkGuard {
   }
 }
 
-/** The line of the app that asked for the write: the first that is neither in a package, nor in Node, nor in this library. */
+/**
+ * The line of the app that asked for the write: the first that is neither in a package, nor in Node, nor in this
+ * library.
+ */
 export function callSite(): string {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 50;

@@ -16,8 +16,8 @@ export async function runAll(callbacks: Callback[]): Promise<void> {
 }
 
 /**
- * What waits for the commit of one connection's transaction: a list for the transaction and one for each open savepoint. A released
- * savepoint hands its list to what surrounds it; a rolled back one drops it.
+ * What waits for the commit of one connection's transaction: a list for the transaction and one for each open
+ * savepoint. A released savepoint hands its list to what surrounds it; a rolled back one drops it.
  */
 export class CommitQueue {
   private readonly lists: Callback[][] = [];
@@ -41,7 +41,10 @@ export class CommitQueue {
     this.drop(this.lists.length - 1);
   }
 
-  /** Commit, or release a savepoint. Returns what is to be done now: everything that waited, if this was the outermost commit. */
+  /**
+   * Commit, or release a savepoint. Returns what is to be done now: everything that waited, if this was the outermost
+   * commit.
+   */
   commit(): Callback[] {
     const list = this.lists.pop() ?? [];
     const surrounding = this.lists.at(-1);

@@ -20,18 +20,24 @@ export interface Surroundings {
 }
 
 /**
- * Send to the receivers one after the other, in order, each awaited; the first failure stops the rest and propagates. A write that a
- * receiver makes in turn is known to be its own.
+ * Send to the receivers one after the other, in order, each awaited; the first failure stops the rest and propagates. A
+ * write that a receiver makes in turn is known to be its own.
  *
  * @throws Error with the chain of receivers when writes cause each other without end.
  */
-export async function deliver(signal: AnySignal, sender: unknown, args: object, { resource, using, tx, queue }: Surroundings): Promise<void> {
+export async function deliver(
+  signal: AnySignal,
+  sender: unknown,
+  args: object,
+  { resource, using, tx, queue }: Surroundings,
+): Promise<void> {
   if (!signal.hasListeners(sender)) return;
   const parent = currentFrame();
   const depth = (parent?.depth ?? 0) + 1;
   const what = `${signal.name} ${senderName(sender)}`;
   if (depth > DEEPEST) throw endless(parent, what);
-  const scope: Around = (receiver, invoke) => inFrame({ parent, depth, resource, label: `${what} → ${nameOf(receiver)}` }, () => {
+  const scope: Around = (receiver, invoke) =>
+    inFrame({ parent, depth, resource, label: `${what} → ${nameOf(receiver)}` }, () => {
       // a query that a receiver returns runs in the scope of that receiver, and not of whoever awaits it
       const response = invoke();
       return isThenable(response) && !isPromise(response) ? begun(response) : response;

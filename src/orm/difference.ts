@@ -9,8 +9,15 @@ export interface Difference {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** What changed from one state of a row to another; of the fields given, else of all. Dates, buffers and JSON are compared by value. */
-export function differenceOf(before: Values, after: Values, fields: readonly string[] = Object.keys(after)): Difference {
+/**
+ * What changed from one state of a row to another; of the fields given, else of all. Dates, buffers and JSON are
+ * compared by value.
+ */
+export function differenceOf(
+  before: Values,
+  after: Values,
+  fields: readonly string[] = Object.keys(after),
+): Difference {
   const changed = fields.filter((field) => !isDeepStrictEqual(before[field], after[field]));
   return {
     updateFields: new Set(changed),

@@ -40,9 +40,9 @@ class Lane {
 const lanes = new WeakMap<object, Lane>();
 
 /**
- * Run `work` when everything before it on `resource` is done. An ORM may start the hooks of all instances of one write at once, yet
- * receivers run one after the other. Called from within a receiver on the same resource, the work belongs to that receiver and does
- * not wait for what comes after it.
+ * Run `work` when everything before it on `resource` is done. An ORM may start the hooks of all instances of one write
+ * at once, yet receivers run one after the other. Called from within a receiver on the same resource, the work belongs
+ * to that receiver and does not wait for what comes after it.
  */
 export function inTurn(resource: object, work: () => Promise<void>): Promise<void> {
   let owner: object = resource;

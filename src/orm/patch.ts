@@ -9,8 +9,9 @@ interface Patch {
 const patches = new WeakMap<object, Map<string, Patch>>();
 
 /**
- * Put `wrap(original)` in place of a method of an ORM that has no hook at that point. The classes are the ORM's own, shared by all
- * its databases, so that the replacement must pass on what does not concern it. Returns what puts the original back after the last use.
+ * Put `wrap(original)` in place of a method of an ORM that has no hook at that point. The classes are the ORM's own,
+ * shared by all its databases, so that the replacement must pass on what does not concern it. Returns what puts the
+ * original back after the last use.
  */
 export function patch(prototype: object, name: string, wrap: (original: Method) => Method): () => void {
   const methods = prototype as Record<string, Method>;

@@ -1,6 +1,6 @@
 /**
- * Saving and deleting rows, for ORMs that write values and keep no instances. The row is a plain object, the same one in the signal
- * before the write and in the one after it.
+ * Saving and deleting rows, for ORMs that write values and keep no instances. The row is a plain object, the same one
+ * in the signal before the write and in the one after it.
  */
 import type { ModelSignal, ModelSignalKind } from '../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../models.ts';
@@ -11,7 +11,12 @@ export type Row = Record<string, unknown>;
 type Send = <TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, args: object) => Promise<void>;
 
 /** Insert rows by one statement. `write` returns them as stored, in the same order. */
-export async function insertRows(send: Send, sender: unknown, values: readonly Row[], write: (values: Row[]) => Promise<readonly Row[]>): Promise<void> {
+export async function insertRows(
+  send: Send,
+  sender: unknown,
+  values: readonly Row[],
+  write: (values: Row[]) => Promise<readonly Row[]>,
+): Promise<void> {
   const instances = values.map((each) => ({ ...each }));
   for (const instance of instances) await send(preSave, sender, { instance, ...INSERTED });
   const stored = await write(instances.map((each) => ({ ...each })));
@@ -42,7 +47,11 @@ export interface PreparedUpdate {
 }
 
 /** Send `preSave` for the update of one row. */
-export async function prepareUpdate(send: Send, sender: unknown, { before, key, values, isExpression, create = (each) => each }: RowUpdate): Promise<PreparedUpdate> {
+export async function prepareUpdate(
+  send: Send,
+  sender: unknown,
+  { before, key, values, isExpression, create = (each) => each }: RowUpdate,
+): Promise<PreparedUpdate> {
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   const known = Object.fromEntries(given.filter(([, value]) => !isExpression(value)));
   const asGiven = { ...(before ?? key), ...known };
@@ -51,26 +60,40 @@ export async function prepareUpdate(send: Send, sender: unknown, { before, key, 
   const intent = certain ? differenceOf(before, asGiven) : fieldsOnly(given.map(([field]) => field));
   await send(preSave, sender, { instance, raw: false, created: false, ...intent });
   const changed = [...differenceOf(asGiven, instance).updateFields];
-  const assigned = { ...Object.fromEntries(given), ...Object.fromEntries(changed.map((field) => [field, instance[field]])) };
+  const assigned = {
+    ...Object.fromEntries(given),
+    ...Object.fromEntries(changed.map((field) => [field, instance[field]])),
+  };
   return {
     assigned,
     written: async (after) => {
       Object.assign(instance, after);
-      const outcome: Difference = before === undefined ? fieldsOnly(Object.keys(assigned)) : differenceOf(before, after);
+      const outcome: Difference =
+        before === undefined ? fieldsOnly(Object.keys(assigned)) : differenceOf(before, after);
       await send(postSave, sender, { instance, raw: false, created: false, ...outcome });
     },
   };
 }
 
 /** Update one row. `write` returns it as stored then; undefined if none was written. */
-export async function updateRow(send: Send, sender: unknown, update: RowUpdate, write: (values: Row) => Promise<Row | undefined>): Promise<void> {
+export async function updateRow(
+  send: Send,
+  sender: unknown,
+  update: RowUpdate,
+  write: (values: Row) => Promise<Row | undefined>,
+): Promise<void> {
   const { assigned, written } = await prepareUpdate(send, sender, update);
   const after = await write(assigned);
   if (after !== undefined) await written(after);
 }
 
 /** Delete one row. `write` returns it as it was; undefined if it was gone. `before` is only needed for `preDelete`. */
-export async function deleteRow(send: Send, sender: unknown, before: Row | undefined, write: () => Promise<Row | undefined>): Promise<void> {
+export async function deleteRow(
+  send: Send,
+  sender: unknown,
+  before: Row | undefined,
+  write: () => Promise<Row | undefined>,
+): Promise<void> {
   if (before !== undefined) await send(preDelete, sender, { instance: before, origin: before });
   const deleted = await write();
   if (deleted === undefined) return;

@@ -17,8 +17,8 @@ export class WrappedDatabase<TOptions extends Required<AdapterOptions>> {
 }
 
 /**
- * Where writes happen, for an ORM that is wrapped and has no hooks: outside a transaction, or in one. It knows the handle that
- * receivers get as `tx`, and what waits for the commit.
+ * Where writes happen, for an ORM that is wrapped and has no hooks: outside a transaction, or in one. It knows the
+ * handle that receivers get as `tx`, and what waits for the commit.
  */
 export class Scope<TOptions extends Required<AdapterOptions> = Required<AdapterOptions>> {
   readonly database: WrappedDatabase<TOptions>;
@@ -35,7 +35,12 @@ export class Scope<TOptions extends Required<AdapterOptions> = Required<AdapterO
   /** Send to the receivers one after the other. */
   send<TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, args: object): Promise<void> {
     const { using } = this.database.options;
-    return deliver(signal, sender, args, { resource: this.queue ?? {}, using, tx: this.tx, queue: this.queue ?? OUTSIDE });
+    return deliver(signal, sender, args, {
+      resource: this.queue ?? {},
+      using,
+      tx: this.tx,
+      queue: this.queue ?? OUTSIDE,
+    });
   }
 
   /** Do one write with all its queries and signals, after those before it on the same connection. */
@@ -49,8 +54,8 @@ export class Scope<TOptions extends Required<AdapterOptions> = Required<AdapterO
   }
 
   /**
-   * Run a transaction of the ORM, or a savepoint in the one that this is. What waits for the commit runs when the ORM is done with it
-   * and its connection is free.
+   * Run a transaction of the ORM, or a savepoint in the one that this is. What waits for the commit runs when the ORM
+   * is done with it and its connection is free.
    */
   async transaction<T>(run: (inner: Scope<TOptions>) => Promise<T>): Promise<T> {
     const queue = this.queue ?? new CommitQueue();

@@ -6,8 +6,8 @@ import type { AnySignal, Connection } from '../core/types.ts';
 import { signalsOf } from './signals.ts';
 
 /**
- * Take note of who listens now; disposing of it throws if someone else does by then, and names them with the lines that connected them.
- * For the `afterEach` of a test, or with `using`.
+ * Take note of who listens now; disposing of it throws if someone else does by then, and names them with the lines that
+ * connected them. For the `afterEach` of a test, or with `using`.
  *
  * @throws TypeError if one is no signal. Disposing of it throws an Error that names the receivers left behind.
  * @example
@@ -33,7 +33,9 @@ export function expectClean(...signals: readonly AnySignal[]): Disposable {
       const left = watched.flatMap(({ connections }) => connections).filter((connection) => !before.has(connection));
       if (left.length === 0) return;
       const lines = left.map((connection) => `\n  ${leftBehind(connection, stacks.get(connection))}`);
-      throw new Error(`${String(left.length)} ${left.length === 1 ? 'receiver is' : 'receivers are'} still connected:${lines.join('')}\nDisconnect them, or give them an owner or an AbortSignal that ends with the test.`);
+      throw new Error(
+        `${String(left.length)} ${left.length === 1 ? 'receiver is' : 'receivers are'} still connected:${lines.join('')}\nDisconnect them, or give them an owner or an AbortSignal that ends with the test.`,
+      );
     },
   };
 }

@@ -12,9 +12,9 @@ interface Isolated {
 const layers = new WeakMap<Isolated, Registry[]>();
 
 /**
- * Put the registrations of these signals aside: inside nobody listens, and what is connected there is gone afterwards. Disposing of it
- * brings them back exactly as they were: order, priorities, uids, weak receivers and owners. A `Connection` from outside can still be
- * disconnected inside.
+ * Put the registrations of these signals aside: inside nobody listens, and what is connected there is gone afterwards.
+ * Disposing of it brings them back exactly as they were: order, priorities, uids, weak receivers and owners. A
+ * `Connection` from outside can still be disconnected inside.
  *
  * Several may overlap, and end in any order.
  *

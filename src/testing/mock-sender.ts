@@ -9,7 +9,8 @@ export interface MockSender<TShape extends object> {
 }
 
 /**
- * A class to be a sender in a test, in place of a model: it has the name given, wherever it is printed, and its instances a copy of `shape`.
+ * A class to be a sender in a test, in place of a model: it has the name given, wherever it is printed, and its
+ * instances a copy of `shape`.
  *
  * @throws TypeError if `name` is not a string.
  * @example

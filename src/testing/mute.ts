@@ -21,8 +21,8 @@ export interface Mute {
 type Rule = (signal: AnySignal, sender: unknown, receiver: AnyFunction) => boolean;
 
 /**
- * Call no receivers of these signals, or only not those that a description is true of, until it is disposed of. The others are called
- * as ever; a muted receiver yields no pair, and its `once` is not used up.
+ * Call no receivers of these signals, or only not those that a description is true of, until it is disposed of. The
+ * others are called as ever; a muted receiver yields no pair, and its `once` is not used up.
  *
  * Mutes add up: what two of them mute is heard again when both have ended, in whichever order.
  *
@@ -46,8 +46,8 @@ export function mute(...what: readonly (AnySignal | Mute)[]): Disposable {
 const muted = new AsyncLocalStorage<readonly Rule[]>();
 
 /**
- * As `mute()`, for what `run` does: also across awaits, until the promise that it returns has settled, and in nothing else that goes on at
- * the same time. So one request can import in bulk without silencing the others.
+ * As `mute()`, for what `run` does: also across awaits, until the promise that it returns has settled, and in nothing
+ * else that goes on at the same time. So one request can import in bulk without silencing the others.
  *
  * @returns what `run` returns.
  * @throws whatever `run` throws; TypeError if there is nothing to mute, or nothing to run.
@@ -64,8 +64,14 @@ export function muteDuring<T>(what: readonly (AnySignal | Mute)[], run: () => T)
   const rules = rulesOf(what, 'muteDuring()');
   if (typeof run !== 'function') throw new TypeError(`muteDuring() runs a function, not ${describe(run)}`);
   let over = false;
-  const own = rules.map((rule): Rule => (...call) => !over && rule(...call));
-  const end = observe({ mutes: (...call) => muted.getStore()?.some((rule) => own.includes(rule) && rule(...call)) ?? false });
+  const own = rules.map(
+    (rule): Rule =>
+      (...call) =>
+        !over && rule(...call),
+  );
+  const end = observe({
+    mutes: (...call) => muted.getStore()?.some((rule) => own.includes(rule) && rule(...call)) ?? false,
+  });
   const finish = (): void => {
     over = true;
     end();
@@ -86,7 +92,8 @@ export function muteDuring<T>(what: readonly (AnySignal | Mute)[], run: () => T)
 }
 
 function rulesOf(what: readonly unknown[], method: string): Rule[] {
-  if (!Array.isArray(what) || what.length === 0) throw new TypeError(`${method} needs a signal, or a description { signal, sender, receiver }, of what to mute`);
+  if (!Array.isArray(what) || what.length === 0)
+    throw new TypeError(`${method} needs a signal, or a description { signal, sender, receiver }, of what to mute`);
   return what.map((each) => ruleOf(isSignal(each) ? { signal: each } : each, method));
 }
 
@@ -97,8 +104,12 @@ function ruleOf(what: unknown, method: string): Rule {
   const signals = given.signal === undefined ? undefined : signalsOf(given.signal, method);
   const { receiver } = given;
   const sender = given.sender ?? undefined;
-  if (receiver !== undefined && typeof receiver !== 'function') throw new TypeError(`receiver must be a function, not ${describe(receiver)}`);
-  if (signals === undefined && sender === undefined && receiver === undefined) throw new TypeError(`${method} needs a signal, sender or receiver: {} would mute everything`);
+  if (receiver !== undefined && typeof receiver !== 'function')
+    throw new TypeError(`receiver must be a function, not ${describe(receiver)}`);
+  if (signals === undefined && sender === undefined && receiver === undefined)
+    throw new TypeError(`${method} needs a signal, sender or receiver: {} would mute everything`);
   return (signal, from, called) =>
-    (signals?.includes(signal) ?? true) && (sender === undefined || Object.is(sender, from)) && (receiver === undefined || receiver === called);
+    (signals?.includes(signal) ?? true) &&
+    (sender === undefined || Object.is(sender, from)) &&
+    (receiver === undefined || receiver === called);
 }

@@ -51,10 +51,11 @@ export interface Recording<TSignal extends AnySignal = AnySignal> extends Dispos
 export const recordings: Recording[] = shared('recordings', () => []);
 
 /**
- * Record what is sent, until the recording is disposed of. Who is called, and what they return or throw, stays as it is.
+ * Record what is sent, until the recording is disposed of. Who is called, and what they return or throw, stays as it
+ * is.
  *
- * While a signal is recorded it counts as heard, so that an ORM's adapter sends it though no receiver is connected. Recordings are
- * independent of each other.
+ * While a signal is recorded it counts as heard, so that an ORM's adapter sends it though no receiver is connected.
+ * Recordings are independent of each other.
  *
  * @throws TypeError if it is no signal, or an option is unknown or `sender: undefined`.
  * @example
@@ -69,8 +70,14 @@ export const recordings: Recording[] = shared('recordings', () => []);
  * recording[Symbol.dispose]()
  * ```
  */
-export function record<TSignal extends AnySignal>(signals: TSignal | readonly TSignal[], options: RecordOptions = {}): Recording<TSignal> {
-  const recorded = new Recorder(signalsOf(signals, 'record()'), parseOptions(options, 'record()', RECORD).sender ?? undefined);
+export function record<TSignal extends AnySignal>(
+  signals: TSignal | readonly TSignal[],
+  options: RecordOptions = {},
+): Recording<TSignal> {
+  const recorded = new Recorder(
+    signalsOf(signals, 'record()'),
+    parseOptions(options, 'record()', RECORD).sender ?? undefined,
+  );
   recordings.push(recorded);
   return recorded as unknown as Recording<TSignal>;
 }
@@ -92,7 +99,8 @@ class Recorder implements Recording {
 
   constructor(signals: readonly AnySignal[], sender: unknown) {
     this.signals = signals;
-    const concerns = (signal: AnySignal, from: unknown): boolean => signals.includes(signal) && (sender === undefined || Object.is(sender, from));
+    const concerns = (signal: AnySignal, from: unknown): boolean =>
+      signals.includes(signal) && (sender === undefined || Object.is(sender, from));
     this.end = observe({
       hears: concerns,
       watch: (event) => (concerns(event.signal, event.sender) ? this.begin(event) : undefined),
@@ -125,7 +133,11 @@ class Recorder implements Recording {
       };
       const names = this.signals.map(signalName).join(', ');
       const timer = setTimeout(() => {
-        waiter.reject(new Error(`${names} was not sent within ${String(timeout)} ms${this.count === 0 ? '' : `; before, it was sent ${String(this.count)} times, the last time by ${describe(this.last?.sender)}`}`));
+        waiter.reject(
+          new Error(
+            `${names} was not sent within ${String(timeout)} ms${this.count === 0 ? '' : `; before, it was sent ${String(this.count)} times, the last time by ${describe(this.last?.sender)}`}`,
+          ),
+        );
       }, timeout);
       this.waiting.add(waiter);
     });
@@ -139,7 +151,14 @@ class Recorder implements Recording {
   }
 
   private begin({ signal, sender, args, method }: SendEvent): Watch {
-    const send: Changing<RecordedSend> = { signal, sender, args: args as never, method, responses: undefined, error: undefined };
+    const send: Changing<RecordedSend> = {
+      signal,
+      sender,
+      args: args as never,
+      method,
+      responses: undefined,
+      error: undefined,
+    };
     this.sends.push(send);
     for (const { resolve } of [...this.waiting]) resolve(send);
     return {

@@ -22,11 +22,23 @@ void main(process.argv.slice(2)).then((code) => {
 async function main(args: string[]): Promise<number> {
   let parsed;
   try {
-    parsed = parseArgs({ args, allowPositionals: true, options: { html: { type: 'boolean' }, mermaid: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+    parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        html: { type: 'boolean' },
+        mermaid: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
   } catch (error) {
     return fail(`${(error as Error).message}\n\n${USAGE}`, 2);
   }
-  const { values, positionals: [command, module, ...more] } = parsed;
+  const {
+    values,
+    positionals: [command, module, ...more],
+  } = parsed;
   if (values.help === true) {
     console.log(USAGE);
     return 0;
@@ -38,15 +50,29 @@ async function main(args: string[]): Promise<number> {
   try {
     await import(existsSync(path) ? pathToFileURL(path).href : module);
   } catch (error) {
-    return fail(`${module} could not be imported: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, 1);
+    return fail(
+      `${module} could not be imported: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      1,
+    );
   }
   const listings = inspect();
   const heard = listings.filter(({ receivers }) => receivers.length > 0);
   if (heard.length === 0) {
     const named = listings.map(({ name }) => name).join(', ');
-    return fail(`${module} connects no receivers${named === '' ? ', and has no signals with a name' : ` (the signals: ${named})`}. Name the module that imports your signals files.`, 1);
+    return fail(
+      `${module} connects no receivers${named === '' ? ', and has no signals with a name' : ` (the signals: ${named})`}. Name the module that imports your signals files.`,
+      1,
+    );
   }
-  console.log(values.html === true ? toHtml(listings, { title: `Signals of ${module}` }) : values.mermaid === true ? toMermaid(heard) : values.json === true ? JSON.stringify(listings.map(plain), null, 2) : toText(heard));
+  console.log(
+    values.html === true
+      ? toHtml(listings, { title: `Signals of ${module}` })
+      : values.mermaid === true
+        ? toMermaid(heard)
+        : values.json === true
+          ? JSON.stringify(listings.map(plain), null, 2)
+          : toText(heard),
+  );
   return 0;
 }
 
@@ -61,7 +87,18 @@ function plain({ name, receivers }: SignalListing): object {
     signal: name,
     receivers: receivers.map((receiver) => {
       const { name: receiverName, senderName, priority, lifetime, once, afterCommit, subclasses, origin } = receiver;
-      return { name: receiverName, sender: senderName, priority, lifetime, once, afterCommit, subclasses, origin, place: placeOf(receiver), traits: traitsOf(receiver) };
+      return {
+        name: receiverName,
+        sender: senderName,
+        priority,
+        lifetime,
+        once,
+        afterCommit,
+        subclasses,
+        origin,
+        place: placeOf(receiver),
+        traits: traitsOf(receiver),
+      };
     }),
   };
 }

@@ -35,9 +35,10 @@ type Changing<T> = { -readonly [K in keyof T]: T[K] };
 const current = new AsyncLocalStorage<ReceiverMessage>();
 
 /**
- * Publish sends and receivers on `node:diagnostics_channel`, for tools that watch applications: `tracingChannel('tocsin:send')` and
- * `tracingChannel('tocsin:receiver')`, with `start`, `end`, `error`, `asyncStart` and `asyncEnd` as Node's own channels have them. A send that
- * waits, and a receiver that it waits for, end with `asyncEnd`; the others with `end`. Without subscribers next to nothing is done.
+ * Publish sends and receivers on `node:diagnostics_channel`, for tools that watch applications:
+ * `tracingChannel('tocsin:send')` and `tracingChannel('tocsin:receiver')`, with `start`, `end`, `error`, `asyncStart`
+ * and `asyncEnd` as Node's own channels have them. A send that waits, and a receiver that it waits for, end with
+ * `asyncEnd`; the others with `end`. Without subscribers next to nothing is done.
  *
  * @returns a `Disposable` that stops it.
  * @example
@@ -57,7 +58,12 @@ const current = new AsyncLocalStorage<ReceiverMessage>();
 export function publishDiagnostics(): Disposable {
   const sends = tracingChannel<unknown, SendMessage>('tocsin:send');
   const receivers = tracingChannel<unknown, ReceiverMessage>('tocsin:receiver');
-  const isHeard = (): boolean => [sends, receivers].some((channels) => [channels.start, channels.end, channels.error, channels.asyncStart, channels.asyncEnd].some(({ hasSubscribers }) => hasSubscribers));
+  const isHeard = (): boolean =>
+    [sends, receivers].some((channels) =>
+      [channels.start, channels.end, channels.error, channels.asyncStart, channels.asyncEnd].some(
+        ({ hasSubscribers }) => hasSubscribers,
+      ),
+    );
 
   const end = observe({
     watch({ signal, sender, args, method }: SendEvent) {
@@ -96,18 +102,25 @@ export function publishDiagnostics(): Disposable {
               receivers.asyncStart.publish(called);
               receivers.asyncEnd.publish(called);
             };
-            response.then((result) => {
-              called.result = result;
-              settled();
-            }, (error: unknown) => {
-              fail(error);
-              settled();
-            });
+            response.then(
+              (result) => {
+                called.result = result;
+                settled();
+              },
+              (error: unknown) => {
+                fail(error);
+                settled();
+              },
+            );
           }
           return response;
         },
-        returned: (result) => { finish({ result }); },
-        threw: (error) => { finish({ error }); },
+        returned: (result) => {
+          finish({ result });
+        },
+        threw: (error) => {
+          finish({ error });
+        },
       };
     },
   });

@@ -9,11 +9,12 @@ export interface HtmlOptions {
 }
 
 /**
- * One page to open in a browser, that needs nothing else: who listens, to be filtered by signal, sender, receiver and file; and for a trace what
- * called what, to be opened level by level, with bars of time. Pass a listing, several, a trace, or listings and a trace together.
+ * One page to open in a browser, that needs nothing else: who listens, to be filtered by signal, sender, receiver and
+ * file; and for a trace what called what, to be opened level by level, with bars of time. Pass a listing, several, a
+ * trace, or listings and a trace together.
  *
- * Names, senders and errors are text, whatever they contain. A thousand receivers and ten thousand sends stay usable: what is not
- * open is not drawn.
+ * Names, senders and errors are text, whatever they contain. A thousand receivers and ten thousand sends stay usable:
+ * what is not open is not drawn.
  *
  * @example
  * ```ts
@@ -25,15 +26,26 @@ export interface HtmlOptions {
  * page.includes('"<script>') // false
  * ```
  */
-export function toHtml(shown: Shown | { readonly listings: readonly SignalListing[]; readonly trace: Shown }, { title = 'Signals' }: HtmlOptions = {}): string {
+export function toHtml(
+  shown: Shown | { readonly listings: readonly SignalListing[]; readonly trace: Shown },
+  { title = 'Signals' }: HtmlOptions = {},
+): string {
   const parts = 'listings' in shown ? [...shown.listings, shown.trace] : [shown].flat();
   const listings = (parts.filter((part) => !isTrace(part)) as SignalListing[]).map(({ name, receivers }) => ({
     name,
-    receivers: receivers.map((receiver) => ({ name: receiver.name, sender: receiver.senderName, traits: traitsOf(receiver), place: placeOf(receiver) })),
+    receivers: receivers.map((receiver) => ({
+      name: receiver.name,
+      sender: receiver.senderName,
+      traits: traitsOf(receiver),
+      place: placeOf(receiver),
+    })),
   }));
   const trace = parts.find((part) => isTrace(part));
   // in a script element only this can end it; the rest is data
-  const data = JSON.stringify({ listings, trace }).replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const data = JSON.stringify({ listings, trace }).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
   const name = title.replace(/[<>&"]/g, (character) => `&#${String(character.charCodeAt(0))};`);
   return `<!doctype html>
 <html lang="en">

@@ -34,8 +34,8 @@ export interface ReceiverListing {
 }
 
 /**
- * Who listens to a signal; without one, to every signal of the process that has a name and is alive, also those of other copies of the
- * library. Data: print it with `toText()`, `toMermaid()` or `toHtml()`.
+ * Who listens to a signal; without one, to every signal of the process that has a name and is alive, also those of
+ * other copies of the library. Data: print it with `toText()`, `toMermaid()` or `toHtml()`.
  *
  * @throws TypeError if it is no signal.
  * @example
@@ -45,7 +45,8 @@ export interface ReceiverListing {
  *
  * const { name, receivers } = inspect(saved)
  * name // 'saved'
- * receivers.map(({ name, senderName, priority, lifetime }) => [name, senderName, priority, lifetime]) // [['audit', '"orders"', 10, 'strong']]
+ * receivers.map(({ name, priority, lifetime }) => [name, priority, lifetime]) // [['audit', 10, 'strong']]
+ * receivers[0].senderName // '"orders"'
  * inspect().some((listing) => listing.signal === saved) // true
  * ```
  */

@@ -3,7 +3,8 @@ import { isTrace, milliseconds, type Shown, traitsOf } from './text.ts';
 import type { TracedSend } from './trace.ts';
 
 /**
- * A flowchart in Mermaid: signals and their receivers, or what called what in a trace. Names are text, whatever they contain.
+ * A flowchart in Mermaid: signals and their receivers, or what called what in a trace. Names are text, whatever they
+ * contain.
  *
  * @example
  * ```ts
@@ -20,7 +21,8 @@ export function toMermaid(shown: Shown): string {
     lines.push(`  ${id}${open}"${escape(text)}"${close}`);
     return id;
   };
-  const link = (from: string, to: string, label: string): void => void lines.push(`  ${from} -->${label === '' ? '' : `|"${escape(label)}"|`} ${to}`);
+  const link = (from: string, to: string, label: string): void =>
+    void lines.push(`  ${from} -->${label === '' ? '' : `|"${escape(label)}"|`} ${to}`);
   if (isTrace(shown)) {
     const drawSends = (sends: readonly TracedSend[], from: string | undefined): void => {
       for (const send of sends) {
@@ -37,7 +39,8 @@ export function toMermaid(shown: Shown): string {
   } else {
     for (const { name, receivers } of [shown as SignalListing].flat()) {
       const id = node(name, ['([', '])']);
-      for (const receiver of receivers) link(id, node(receiver.name, ['[', ']']), [receiver.senderName, ...traitsOf(receiver)].join(', '));
+      for (const receiver of receivers)
+        link(id, node(receiver.name, ['[', ']']), [receiver.senderName, ...traitsOf(receiver)].join(', '));
     }
   }
   return lines.join('\n');

@@ -7,8 +7,9 @@ import type { Connection } from '../core/types.ts';
 const stacks: WeakMap<Connection, Stack> = shared('origins', () => new WeakMap());
 
 /**
- * Remember for each connection from now on the line of the app that made it, for `inspect()`, traces and their pictures. Lines are those of
- * the source where the runtime maps them back (`node --enable-source-maps`). Takes a stack for each `connect()`, nothing for a send.
+ * Remember for each connection from now on the line of the app that made it, for `inspect()`, traces and their
+ * pictures. Lines are those of the source where the runtime maps them back (`node --enable-source-maps`). Takes a stack
+ * for each `connect()`, nothing for a send.
  *
  * With `TOCSIN_ORIGINS=1` in the environment it is on from the time that `tocsin/tracing` is loaded: load it first,
  * `node --import tocsin/tracing app.js`.

@@ -29,7 +29,10 @@ export function toText(shown: Shown, { color = colorByDefault() }: TextOptions =
     const head = `${String(count)} ${count === 1 ? 'send' : 'sends'} in ${milliseconds(shown.duration)}`;
     return [paint('dim', head), ...branches(shown.sends.map((send) => sendLines(send, paint)))].join('\n');
   }
-  return [shown as SignalListing].flat().map((listing) => listingLines(listing, paint).join('\n')).join('\n');
+  return [shown as SignalListing]
+    .flat()
+    .map((listing) => listingLines(listing, paint).join('\n'))
+    .join('\n');
 }
 
 export function isTrace(shown: Shown): shown is Trace {
@@ -42,7 +45,14 @@ export function placeOf({ origin }: ReceiverListing): string {
 }
 
 /** What is special about a receiver, for people. */
-export function traitsOf({ subclasses, priority, lifetime, once, afterCommit, dispatchUid }: ReceiverListing): string[] {
+export function traitsOf({
+  subclasses,
+  priority,
+  lifetime,
+  once,
+  afterCommit,
+  dispatchUid,
+}: ReceiverListing): string[] {
   return [
     subclasses ? 'and subclasses' : '',
     priority === 0 ? '' : `priority ${String(priority)}`,
@@ -65,19 +75,28 @@ function listingLines(listing: SignalListing, paint: Paint): string[] {
     const about = [receiver.senderName, ...traitsOf(receiver)].join(', ');
     return [`${receiver.name}  ${paint('dim', about)}${place === '' ? '' : `  ${paint('dim', place)}`}`];
   });
-  return [paint('bold', listing.name), ...branches(receivers.length > 0 ? receivers : [[paint('dim', 'nobody listens')]])];
+  return [
+    paint('bold', listing.name),
+    ...branches(receivers.length > 0 ? receivers : [[paint('dim', 'nobody listens')]]),
+  ];
 }
 
 function sendLines(send: TracedSend, paint: Paint): string[] {
   const failed = send.error === undefined ? '' : `  ${paint('red', send.error)}`;
-  return [`${paint('bold', send.signal)} ${send.sender}  ${paint('dim', `${send.method}, ${milliseconds(send.duration)}`)}${failed}`, ...branches(send.receivers.map((call) => callLines(call, paint)))];
+  return [
+    `${paint('bold', send.signal)} ${send.sender}  ${paint('dim', `${send.method}, ${milliseconds(send.duration)}`)}${failed}`,
+    ...branches(send.receivers.map((call) => callLines(call, paint))),
+  ];
 }
 
 function callLines(call: TracedCall, paint: Paint): string[] {
   const time = call.duration === undefined ? '' : `, ${milliseconds(call.duration)}`;
   const state = `${call.state}${call.response === 'value' || call.response === 'promise' ? ` a ${call.response}` : ''}${call.afterCommit ? ' after the commit' : ''}${time}`;
   const style = call.state === 'threw' ? 'red' : call.state === 'returned' ? 'dim' : 'yellow';
-  return [`${call.receiver}  ${paint(style, state)}${call.error === undefined ? '' : `  ${paint('red', call.error)}`}`, ...branches(call.sends.map((send) => sendLines(send, paint)))];
+  return [
+    `${call.receiver}  ${paint(style, state)}${call.error === undefined ? '' : `  ${paint('red', call.error)}`}`,
+    ...branches(call.sends.map((send) => sendLines(send, paint))),
+  ];
 }
 
 /** Hang blocks of lines onto a trunk. */
@@ -89,10 +108,15 @@ function branches(blocks: readonly (readonly string[])[]): string[] {
 }
 
 export function countOf(sends: readonly TracedSend[]): number {
-  return sends.reduce((sum, { receivers }) => sum + 1 + receivers.reduce((inner, call) => inner + countOf(call.sends), 0), 0);
+  return sends.reduce(
+    (sum, { receivers }) => sum + 1 + receivers.reduce((inner, call) => inner + countOf(call.sends), 0),
+    0,
+  );
 }
 
 function colorByDefault(): boolean {
-  const { process } = globalThis as { process?: { stdout?: { isTTY?: boolean }; env?: Record<string, string | undefined> } };
+  const { process } = globalThis as {
+    process?: { stdout?: { isTTY?: boolean }; env?: Record<string, string | undefined> };
+  };
   return process?.stdout?.isTTY === true && (process.env?.NO_COLOR ?? '') === '';
 }

@@ -30,11 +30,12 @@ export interface TracedSend {
 }
 
 /**
- * What became of a receiver in a send: `returned`, `threw`; `running`: had not ended with the trace; `muted` by a test; `ended`:
- * disconnected or collected before its turn; `waiting for the commit`: its transaction was still open when the trace ended; `dropped by a
- * rollback`: that, or the savepoint, rolled back.
+ * What became of a receiver in a send: `returned`, `threw`; `running`: had not ended with the trace; `muted` by a test;
+ * `ended`: disconnected or collected before its turn; `waiting for the commit`: its transaction was still open when the
+ * trace ended; `dropped by a rollback`: that, or the savepoint, rolled back.
  */
-export type CallState = 'returned' | 'threw' | 'running' | 'muted' | 'ended' | 'waiting for the commit' | 'dropped by a rollback';
+export type CallState =
+  'returned' | 'threw' | 'running' | 'muted' | 'ended' | 'waiting for the commit' | 'dropped by a rollback';
 
 /** One receiver in a send. */
 export interface TracedCall {
@@ -76,9 +77,10 @@ let traces = 0;
 let stop = (): void => undefined;
 
 /**
- * Run a function and see what its sends did: who was called, in which order, by which send, how long it took, what it threw, and who was
- * not called and why. Sends inside receivers stand under the receiver that caused them, also across awaits; what else goes on in the
- * process, such as another request, is not in it, and neither is a trace inside this one: that is its own.
+ * Run a function and see what its sends did: who was called, in which order, by which send, how long it took, what it
+ * threw, and who was not called and why. Sends inside receivers stand under the receiver that caused them, also across
+ * awaits; what else goes on in the process, such as another request, is not in it, and neither is a trace inside this
+ * one: that is its own.
  *
  * @returns the result of `run` with the trace; a promise of both if `run` returns one.
  * @throws whatever `run` throws; `done` gets the trace then. TypeError if it is no function.
@@ -103,7 +105,11 @@ export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown 
   const finish = (): Trace => {
     if (--traces === 0) stop();
     // a copy: what goes on in the background changes a trace no more
-    const ended: Trace = { kind: 'trace', sends: structuredClone(context.sends), duration: performance.now() - context.began };
+    const ended: Trace = {
+      kind: 'trace',
+      sends: structuredClone(context.sends),
+      duration: performance.now() - context.began,
+    };
     done?.(ended);
     return ended;
   };
@@ -115,13 +121,15 @@ export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown 
     throw error;
   }
   if (!isThenable(result)) return { result, trace: finish() };
-  return contexts.run(context, () => begun(result)).then(
-    (value) => ({ result: value, trace: finish() }),
-    (error: unknown) => {
-      finish();
-      throw error;
-    },
-  );
+  return contexts
+    .run(context, () => begun(result))
+    .then(
+      (value) => ({ result: value, trace: finish() }),
+      (error: unknown) => {
+        finish();
+        throw error;
+      },
+    );
 }
 
 function watch({ signal, sender, method }: SendEvent, context: Context | undefined): Watch | undefined {
@@ -131,10 +139,27 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
   const receivers: TracedCall[] = [];
   /** The calls that were put off, by their receivers. */
   const waiting = new Map<AnyFunction, Call>();
-  const send: Changing<TracedSend> = { signal: signalName(signal), sender: nameOfSender(sender), method, start: now(), duration: undefined, receivers, error: undefined };
+  const send: Changing<TracedSend> = {
+    signal: signalName(signal),
+    sender: nameOfSender(sender),
+    method,
+    start: now(),
+    duration: undefined,
+    receivers,
+    error: undefined,
+  };
   context.sends.push(send);
   const add = (receiver: AnyFunction | undefined, state: CallState): Call => {
-    const call: Call = { receiver: receiver === undefined ? '(gone)' : nameOf(receiver), state, afterCommit: false, start: now(), duration: undefined, response: undefined, error: undefined, sends: [] };
+    const call: Call = {
+      receiver: receiver === undefined ? '(gone)' : nameOf(receiver),
+      state,
+      afterCommit: false,
+      start: now(),
+      duration: undefined,
+      response: undefined,
+      error: undefined,
+      sends: [],
+    };
     receivers.push(call);
     return call;
   };
@@ -161,11 +186,20 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
         throw reason;
       }
       // what is awaited anyway is begun here: a query may only begin when it is
-      if (isThenable(response) && !isPromise(response) && method.endsWith('Async')) response = contexts.run({ began, sends: call.sends }, begun, response);
+      if (isThenable(response) && !isPromise(response) && method.endsWith('Async'))
+        response = contexts.run({ began, sends: call.sends }, begun, response);
       call.response = response === undefined ? 'nothing' : isPromise(response) ? 'promise' : 'value';
       // the promises that send() hands back untouched are their callers' affair, and so are their rejections
       if (!isPromise(response) || method === 'send') settle('returned');
-      else response.then(() => { settle('returned'); }, (reason: unknown) => { settle('threw', { reason }); });
+      else
+        response.then(
+          () => {
+            settle('returned');
+          },
+          (reason: unknown) => {
+            settle('threw', { reason });
+          },
+        );
       return response;
     },
     skip(receiver, reason) {
@@ -177,8 +211,12 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
       const call = add(receiver, reason);
       if (reason === 'waiting for the commit' && receiver !== undefined) waiting.set(receiver, call);
     },
-    returned: () => { end(); },
-    threw: (reason) => { end({ reason }); },
+    returned: () => {
+      end();
+    },
+    threw: (reason) => {
+      end({ reason });
+    },
   };
 }
 

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { connectReceivers, disconnectReceivers, on, once, onError, postSave, preSave, receiver, Signal } from '../../src/index.ts';
+import {
+  connectReceivers,
+  disconnectReceivers,
+  on,
+  once,
+  onError,
+  postSave,
+  preSave,
+  receiver,
+  Signal,
+} from '../../src/index.ts';
 
 class User {}
 const listener = (): string => 'heard';
@@ -57,7 +67,11 @@ describe('connect() refuses at once and registers nothing:', () => {
     ['NaN priority', { priority: Number.NaN }, /not NaN/],
     ['infinite priority', { priority: Infinity }, /not Infinity/],
     ['a lost dispatchUid', { dispatchUid: undefined }, /dispatchUid is undefined/],
-    ['a controller for signal', { signal: new AbortController() }, /signal must be an AbortSignal, not an instance of AbortController.*controller\.signal/],
+    [
+      'a controller for signal',
+      { signal: new AbortController() },
+      /signal must be an AbortSignal, not an instance of AbortController.*controller\.signal/,
+    ],
     ['null for signal', { signal: null }, /signal must be an AbortSignal, not null/],
     ['a half AbortSignal', { signal: { aborted: false } }, /signal must be an AbortSignal/],
     ['afterCommit on a plain signal', { afterCommit: true }, /afterCommit is only for postSave/],
@@ -78,12 +92,21 @@ describe('connect() refuses at once and registers nothing:', () => {
       },
       removeEventListener() {},
     };
-    expectRefused((signal) => signal.connect(() => undefined, { signal: broken, sender: User, owner: {} }), /no listeners here/);
+    expectRefused(
+      (signal) => signal.connect(() => undefined, { signal: broken, sender: User, owner: {} }),
+      /no listeners here/,
+    );
   });
 
   test('options that are undefined stand for their default, where that cannot change who hears', () => {
     const signal = new Signal();
-    signal.connect(listener, { weak: undefined, once: undefined, priority: undefined, signal: undefined, replace: undefined } as never);
+    signal.connect(listener, {
+      weak: undefined,
+      once: undefined,
+      priority: undefined,
+      signal: undefined,
+      replace: undefined,
+    } as never);
     expect(signal.send(null)).toHaveLength(1);
   });
 
@@ -112,9 +135,17 @@ describe('connect() refuses at once and registers nothing:', () => {
 describe('disconnect() refuses', () => {
   test.each<[string, unknown[], RegExp]>([
     ['nothing to go by', [], /needs a receiver or \{ dispatchUid \} to go by, not undefined/],
-    ['options without dispatchUid', [{ sender: User }], /needs a receiver or \{ dispatchUid \} to go by, not \{ sender \}/],
+    [
+      'options without dispatchUid',
+      [{ sender: User }],
+      /needs a receiver or \{ dispatchUid \} to go by, not \{ sender \}/,
+    ],
     ['an empty object', [{}], /needs a receiver or \{ dispatchUid \} to go by, not \{ +\}/],
-    ['an unknown option', [listener, { sendr: User }], /Unknown option "sendr" of disconnect\(\); it takes sender, owner/],
+    [
+      'an unknown option',
+      [listener, { sendr: User }],
+      /Unknown option "sendr" of disconnect\(\); it takes sender, owner/,
+    ],
     ['a uid beside a receiver', [listener, { dispatchUid: 1 }], /Unknown option "dispatchUid"/],
     ['a lost sender', [listener, { sender: undefined }], /sender is undefined/],
     ['a string owner', [listener, { owner: 'x' }], /owner must be an object/],
@@ -134,7 +165,12 @@ describe('receiver() refuses', () => {
     ['a string', 'postSave', undefined, /takes a signal or an array of signals, not "postSave"/],
     ['a class that looks alike', { connect() {}, name: 'x' }, undefined, /takes a signal/],
     ['an unknown option', new Signal(), { sendr: User }, /Unknown option "sendr"/],
-    ['an option that does not suit every signal', [postSave, preSave], { afterCommit: true }, /afterCommit is only for/],
+    [
+      'an option that does not suit every signal',
+      [postSave, preSave],
+      { afterCommit: true },
+      /afterCommit is only for/,
+    ],
   ])('%s', (_name, signals, options, message) => {
     expect(() => receiver(signals as never, options as never)).toThrow(TypeError);
     expect(() => receiver(signals as never, options as never)).toThrow(message);
@@ -156,7 +192,9 @@ describe('receiver() refuses', () => {
 });
 
 test('connectReceivers(), disconnectReceivers() and onError() refuse what they cannot use', () => {
-  expect(() => { connectReceivers(undefined as never); }).toThrow(/takes an instance, usually this, not undefined/);
+  expect(() => {
+    connectReceivers(undefined as never);
+  }).toThrow(/takes an instance, usually this, not undefined/);
   expect(() => disconnectReceivers('mailer' as never)).toThrow(/takes the object given as owner, not "mailer"/);
   expect(() => onError({} as never)).toThrow(/takes a function/);
 });
@@ -180,7 +218,11 @@ test('sendAsync() and sendRobustAsync() reject, and do not throw, for wrong opti
   let calls = 0;
   signal.connect(() => calls++);
   await expect(signal.sendAsync(null, {}, { serial: 'yes' } as never)).rejects.toThrow(/serial must be true or false/);
-  await expect(signal.sendAsync(null, {}, { parallel: true } as never)).rejects.toThrow(/Unknown option "parallel" of sendAsync\(\); it takes serial/);
-  await expect(signal.sendRobustAsync(null, {}, true as never)).rejects.toThrow(/options of sendRobustAsync\(\) must be a plain object/);
+  await expect(signal.sendAsync(null, {}, { parallel: true } as never)).rejects.toThrow(
+    /Unknown option "parallel" of sendAsync\(\); it takes serial/,
+  );
+  await expect(signal.sendRobustAsync(null, {}, true as never)).rejects.toThrow(
+    /options of sendRobustAsync\(\) must be a plain object/,
+  );
   expect(calls).toBe(0);
 });

@@ -263,7 +263,9 @@ describe('connecting the same again', () => {
     const notify = (): string => 'heard';
     const connection = signal.connect(notify, before as never);
     signal.connect(() => 'second', { sender: User });
-    expect(() => signal.connect(notify, after as never)).toThrow(new RegExp(`notify is already connected to saved .*${what}`));
+    expect(() => signal.connect(notify, after as never)).toThrow(
+      new RegExp(`notify is already connected to saved .*${what}`),
+    );
     expect(signal.connections[0]).toBe(connection);
     expect(signal.connections).toHaveLength(2);
   });
@@ -272,7 +274,16 @@ describe('connecting the same again', () => {
     const signal = new Signal();
     const receiver = (): string => 'heard';
     const owner = {};
-    for (const options of [{}, { sender: User }, { sender: Admin }, { owner }, { owner: {} }, { owner, sender: User }, { dispatchUid: 1 }, { dispatchUid: 2 }]) {
+    for (const options of [
+      {},
+      { sender: User },
+      { sender: Admin },
+      { owner },
+      { owner: {} },
+      { owner, sender: User },
+      { dispatchUid: 1 },
+      { dispatchUid: 2 },
+    ]) {
       signal.connect(receiver, options as never);
     }
     expect(signal.connections).toHaveLength(8);
@@ -317,7 +328,11 @@ describe('dispatchUid', () => {
   test('that is a Connection of the signal is not confused with it', () => {
     const signal = new Signal<object, unknown, string>();
     const owner = {};
-    const held = [signal.connect(() => 'owned', { owner }), signal.connect(listener, { weak: true }), signal.connect(() => 'plain')];
+    const held = [
+      signal.connect(() => 'owned', { owner }),
+      signal.connect(listener, { weak: true }),
+      signal.connect(() => 'plain'),
+    ];
     for (const dispatchUid of held) signal.connect(() => 'under its uid', { dispatchUid });
     expect(signal.connections).toHaveLength(6);
     for (const dispatchUid of held) expect(signal.disconnect({ dispatchUid })).toBe(true);
@@ -452,7 +467,9 @@ describe('once', () => {
   test('works with an owner, a sender and in every send', async () => {
     const signal = new Signal();
     const owner = {};
-    for (const send of [signal.send, signal.sendRobust, signal.sendAsync, signal.sendRobustAsync] as ((sender: unknown) => unknown)[]) {
+    for (const send of [signal.send, signal.sendRobust, signal.sendAsync, signal.sendRobustAsync] as ((
+      sender: unknown,
+    ) => unknown)[]) {
       signal.connect(() => 'heard', { once: true, owner, sender: User });
       expect(await send.call(signal, User)).toHaveLength(1);
       expect(await send.call(signal, User)).toHaveLength(0);
@@ -496,7 +513,9 @@ describe('signal', () => {
   test('has one abort listener for all connections, on all signals, and none once they have ended', () => {
     const { signal: abortSignal, calls } = countingAbortSignal();
     const signals = [new Signal(), new Signal()];
-    const connections = signals.flatMap((signal) => [1, 2, 3].map((n) => signal.connect(() => n, { signal: abortSignal })));
+    const connections = signals.flatMap((signal) =>
+      [1, 2, 3].map((n) => signal.connect(() => n, { signal: abortSignal })),
+    );
     expect(calls).toEqual({ added: 1, removed: 0 });
     for (const connection of connections) connection.disconnect();
     expect(calls).toEqual({ added: 1, removed: 1 });
@@ -526,9 +545,15 @@ test('a subclass may give its members any name: none of ours is hidden behind on
     registry = 'of companies';
     rules = ['be kind'];
     idle = true;
-    prepare(): never { throw new Error('not to be called'); }
-    check(): never { throw new Error('not to be called'); }
-    empty(): never { throw new Error('not to be called'); }
+    prepare(): never {
+      throw new Error('not to be called');
+    }
+    check(): never {
+      throw new Error('not to be called');
+    }
+    empty(): never {
+      throw new Error('not to be called');
+    }
   }
   const signal = new Audited('audited');
   const heard = decorate(signal, { sender: User })(() => 'heard');

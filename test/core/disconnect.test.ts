@@ -80,16 +80,19 @@ describe('a Connection', () => {
     expect(signal.connect(owner.onSave, { owner }).receiver).toBe(owner.onSave);
   });
 
-  test.each([{}, { sender: User }, { sender: 'x' }, { owner: User }, { weak: true }])('is disposable: %o', (options) => {
-    const signal = new Signal();
-    const receiver = (): string => 'heard';
-    {
-      using connection = signal.connect(receiver, options as never);
-      expect(connection.connected).toBe(true);
-      expect(signal.connections).toHaveLength(1);
-    }
-    expect(signal.connections).toHaveLength(0);
-  });
+  test.each([{}, { sender: User }, { sender: 'x' }, { owner: User }, { weak: true }])(
+    'is disposable: %o',
+    (options) => {
+      const signal = new Signal();
+      const receiver = (): string => 'heard';
+      {
+        using connection = signal.connect(receiver, options as never);
+        expect(connection.connected).toBe(true);
+        expect(signal.connections).toHaveLength(1);
+      }
+      expect(signal.connections).toHaveLength(0);
+    },
+  );
 
   test('of an ended registration does not end the one that took its place', () => {
     const signal = new Signal();

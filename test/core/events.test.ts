@@ -76,7 +76,11 @@ describe('on()', () => {
       if (seen.length === 2) signal.send('c', { n: 3 });
       if (seen.length === 3) break;
     }
-    expect(seen).toEqual([['a', { n: 1 }], ['b', { n: 2 }], ['c', { n: 3 }]]);
+    expect(seen).toEqual([
+      ['a', { n: 1 }],
+      ['b', { n: 2 }],
+      ['c', { n: 3 }],
+    ]);
   });
 
   test('answers reads that were waiting, in order', async () => {
@@ -94,12 +98,46 @@ describe('on()', () => {
   });
 
   test.each<[string, (iterator: ReturnType<typeof on<Signal>>) => Promise<unknown>]>([
-    ['break', async (iterator) => { for await (const event of iterator) { void event; break; } }],
-    ['return', async (iterator) => { for await (const event of iterator) return event; return undefined; }],
-    ['a throw', async (iterator) => { try { for await (const event of iterator) throw new Error(String(event.length)); } catch { /* left */ } }],
-    ['await using', async (iterator) => { await using scoped = iterator; await scoped.next(); }],
+    [
+      'break',
+      async (iterator) => {
+        for await (const event of iterator) {
+          void event;
+          break;
+        }
+      },
+    ],
+    [
+      'return',
+      async (iterator) => {
+        for await (const event of iterator) return event;
+        return undefined;
+      },
+    ],
+    [
+      'a throw',
+      async (iterator) => {
+        try {
+          for await (const event of iterator) throw new Error(String(event.length));
+        } catch {
+          /* left */
+        }
+      },
+    ],
+    [
+      'await using',
+      async (iterator) => {
+        await using scoped = iterator;
+        await scoped.next();
+      },
+    ],
     ['return()', (iterator) => iterator.return()],
-    ['throw()', async (iterator) => { await expect(iterator.throw(new Error('out'))).rejects.toThrow('out'); }],
+    [
+      'throw()',
+      async (iterator) => {
+        await expect(iterator.throw(new Error('out'))).rejects.toThrow('out');
+      },
+    ],
   ])('disconnects when left by %s', async (_name, leave) => {
     const signal = new Signal();
     const iterator = on(signal);

@@ -42,11 +42,23 @@ describe(`after ${String(COUNT)} short-lived`, () => {
         signal.connect(() => sender, { sender });
       },
     ],
-    ['senders with a long-lived owner', (signal) => void signal.connect(() => undefined, { sender: {}, owner: longLivedOwner })],
-    ['owners with a long-lived sender', (signal) => void signal.connect(() => undefined, { sender: longLivedSender, owner: {} })],
-    ['senders on one AbortSignal', (signal) => void signal.connect(() => undefined, { sender: {}, signal: controller.signal })],
+    [
+      'senders with a long-lived owner',
+      (signal) => void signal.connect(() => undefined, { sender: {}, owner: longLivedOwner }),
+    ],
+    [
+      'owners with a long-lived sender',
+      (signal) => void signal.connect(() => undefined, { sender: longLivedSender, owner: {} }),
+    ],
+    [
+      'senders on one AbortSignal',
+      (signal) => void signal.connect(() => undefined, { sender: {}, signal: controller.signal }),
+    ],
     ['weak receivers', (signal, index) => void signal.connect(() => index, { weak: true })],
-    ['primitive senders that were disconnected', (signal, index) => void signal.connect(() => undefined, { sender: index }).disconnect()],
+    [
+      'primitive senders that were disconnected',
+      (signal, index) => void signal.connect(() => undefined, { sender: index }).disconnect(),
+    ],
     [
       'senders that were disconnected and sent',
       (signal) => {
@@ -56,12 +68,16 @@ describe(`after ${String(COUNT)} short-lived`, () => {
         connection.disconnect();
       },
     ],
-  ])('%s nothing stays behind, without anyone sending', async (_name, connect) => {
-    const { first, second } = await retained(connect);
-    // what stays after the first batch are tables of the engine, which it keeps for the next
-    expect(first).toBeLessThan(160);
-    expect(second).toBeLessThan(8);
-  }, 120_000);
+  ])(
+    '%s nothing stays behind, without anyone sending',
+    async (_name, connect) => {
+      const { first, second } = await retained(connect);
+      // what stays after the first batch are tables of the engine, which it keeps for the next
+      expect(first).toBeLessThan(160);
+      expect(second).toBeLessThan(8);
+    },
+    120_000,
+  );
 
   test('signals nothing stays behind on the owner and AbortSignal they had in common', async () => {
     const owner = {};
@@ -103,18 +119,22 @@ describe('connect and disconnect do not get slower with the number of connection
     ['with a uid', (index) => ({ dispatchUid: index })],
     ['on one AbortSignal', () => ({ signal: controller.signal })],
   ];
-  test.each(kinds)(`%s: ${String(COUNT)} connected and disconnected, oldest first`, (_name, options) => {
-    const signal = new Signal();
-    const kept: unknown[] = [];
-    const connections = Array.from({ length: COUNT }, (_unused, index) => {
-      const given = options(index);
-      const receiver = (): number => index;
-      kept.push(given, receiver);
-      return signal.connect(receiver, given as never);
-    });
-    expect(signal.connections).toHaveLength(COUNT);
-    for (const connection of connections) connection.disconnect();
-    expect(signal.connections).toHaveLength(0);
-    expect(kept).toHaveLength(2 * COUNT);
-  }, 20_000);
+  test.each(kinds)(
+    `%s: ${String(COUNT)} connected and disconnected, oldest first`,
+    (_name, options) => {
+      const signal = new Signal();
+      const kept: unknown[] = [];
+      const connections = Array.from({ length: COUNT }, (_unused, index) => {
+        const given = options(index);
+        const receiver = (): number => index;
+        kept.push(given, receiver);
+        return signal.connect(receiver, given as never);
+      });
+      expect(signal.connections).toHaveLength(COUNT);
+      for (const connection of connections) connection.disconnect();
+      expect(signal.connections).toHaveLength(0);
+      expect(kept).toHaveLength(2 * COUNT);
+    },
+    20_000,
+  );
 });

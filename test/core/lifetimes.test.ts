@@ -38,7 +38,14 @@ describe('a sender', () => {
     const held: Connection[] = [];
     const collected = await isCollected(() => {
       const sender = {};
-      for (const options of [{ owner }, { dispatchUid: 1 }, { signal: controller.signal }, { once: true }, { weak: true }, { owner, dispatchUid: 2, priority: 1 }]) {
+      for (const options of [
+        { owner },
+        { dispatchUid: 1 },
+        { signal: controller.signal },
+        { once: true },
+        { weak: true },
+        { owner, dispatchUid: 2, priority: 1 },
+      ]) {
         held.push(signal.connect(() => sender, { sender, ...options } as never));
       }
       signal.hasListeners(sender);
@@ -299,7 +306,11 @@ describe('an AbortSignal', () => {
   test('loses its listener when sender, owner or weak receiver are collected', async () => {
     const signal = new Signal();
     const { signal: abortSignal } = new AbortController();
-    for (const options of [(it: object) => ({ sender: it }), (it: object) => ({ owner: it }), (it: object) => ({ sender: it, owner: it })]) {
+    for (const options of [
+      (it: object) => ({ sender: it }),
+      (it: object) => ({ owner: it }),
+      (it: object) => ({ sender: it, owner: it }),
+    ]) {
       await isCollected(() => {
         const mortal = {};
         signal.connect(() => mortal, { ...options(mortal), signal: abortSignal } as never);

@@ -10,7 +10,9 @@ class Model {
   private nextOrder = 0;
 
   find(receiver: number, { sender, uid }: Options): Registered | undefined {
-    return this.registrations.find((each) => each.sender === sender && each.uid === uid && (uid !== undefined || each.receiver === receiver));
+    return this.registrations.find(
+      (each) => each.sender === sender && each.uid === uid && (uid !== undefined || each.receiver === receiver),
+    );
   }
 
   /** What connect() must do: 'conflict' or the registration that stands afterwards. */
@@ -22,7 +24,8 @@ class Model {
       this.registrations[this.registrations.indexOf(found)] = renewed;
       return renewed;
     }
-    if (found !== undefined) return found.priority === options.priority && found.once === options.once ? found : 'conflict';
+    if (found !== undefined)
+      return found.priority === options.priority && found.once === options.once ? found : 'conflict';
     const made = { ...options, receiver, order: this.nextOrder++ };
     this.registrations.push(made);
     return made;
@@ -73,8 +76,14 @@ type Step =
   | { readonly kind: 'disconnect'; readonly receiver: number; readonly options: Options }
   | { readonly kind: 'dispose'; readonly at: number };
 const stepOf: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('connect' as const), receiver: receiverOf, options: optionsOf }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('disconnect' as const), receiver: receiverOf, options: optionsOf }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('connect' as const), receiver: receiverOf, options: optionsOf }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('disconnect' as const), receiver: receiverOf, options: optionsOf }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dispose' as const), at: fc.nat(20) }) },
 );
 /** A send, during which the n-th call may take steps or send again. */
@@ -87,10 +96,15 @@ const sendOf = fc.letrec<{ send: Send }>((tie) => ({
   send: fc.record({
     kind: fc.constant('send' as const),
     sender: fc.constantFrom(...SENDERS),
-    during: fc.array(fc.record({ call: fc.nat(4), action: fc.oneof({ depthSize: 'small' }, stepOf, tie('send')) }), { maxLength: 3 }),
+    during: fc.array(fc.record({ call: fc.nat(4), action: fc.oneof({ depthSize: 'small' }, stepOf, tie('send')) }), {
+      maxLength: 3,
+    }),
   }),
 })).send;
-const scripts = fc.array(fc.oneof({ weight: 3, arbitrary: stepOf }, { weight: 2, arbitrary: sendOf }), { minLength: 1, maxLength: 30 });
+const scripts = fc.array(fc.oneof({ weight: 3, arbitrary: stepOf }, { weight: 2, arbitrary: sendOf }), {
+  minLength: 1,
+  maxLength: 30,
+});
 
 test('connect, disconnect, once, priority, senders, uids and sends inside sends behave as the model says', () => {
   fc.assert(
@@ -118,7 +132,8 @@ class Run {
   play(script: readonly (Step | Send)[]): void {
     for (const step of script) {
       this.take(step);
-      for (const sender of SENDERS) expect(this.signal.hasListeners(sender)).toBe(this.model.heardBy(sender).length > 0);
+      for (const sender of SENDERS)
+        expect(this.signal.hasListeners(sender)).toBe(this.model.heardBy(sender).length > 0);
       expect(this.signal.connections.map(({ receiver, sender }) => [receiver, sender ?? null])).toEqual(
         [...this.model.registrations]
           .sort((a, b) => b.priority - a.priority || a.order - b.order)
@@ -138,7 +153,10 @@ class Run {
     const { sender, uid, priority, once, replace } = options;
     const expected = this.model.connect(receiver, options);
     const connect = (): Connection =>
-      this.signal.connect(this.receivers[receiver] as () => unknown, { sender, priority, once, replace, ...(uid === undefined ? {} : { dispatchUid: uid }) } as never);
+      this.signal.connect(
+        this.receivers[receiver] as () => unknown,
+        { sender, priority, once, replace, ...(uid === undefined ? {} : { dispatchUid: uid }) } as never,
+      );
     if (expected === 'conflict') {
       expect(connect).toThrow(TypeError);
       return;
@@ -151,7 +169,11 @@ class Run {
   }
 
   private disconnect(receiver: number, { sender, uid }: Options): void {
-    const expected = this.model.remove(this.model.registrations.find((each) => each.sender === sender && each.uid === uid && (uid !== undefined || each.receiver === receiver)));
+    const expected = this.model.remove(
+      this.model.registrations.find(
+        (each) => each.sender === sender && each.uid === uid && (uid !== undefined || each.receiver === receiver),
+      ),
+    );
     const options = { sender };
     expect(
       uid === undefined
@@ -184,6 +206,8 @@ class Run {
     const pairs = this.signal.send(sender);
     this.whenCalled.pop();
     while (position < list.length) expect(this.model.registrations).not.toContain(list[position++]);
-    expect(pairs).toEqual(called.map((receiver) => [this.receivers[receiver], receiver % 2 === 0 ? undefined : receiver]));
+    expect(pairs).toEqual(
+      called.map((receiver) => [this.receivers[receiver], receiver % 2 === 0 ? undefined : receiver]),
+    );
   }
 }

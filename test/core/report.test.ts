@@ -31,7 +31,9 @@ describe('onError()', () => {
     const contexts: unknown[] = [];
     using handler = onError((_error, context) => contexts.push(context));
     const signal = await rejectLate(new Error('x'));
-    expect(contexts).toEqual([{ signal, sender: 'orders', receiver: expect.objectContaining({ name: 'notify' }) as unknown }]);
+    expect(contexts).toEqual([
+      { signal, sender: 'orders', receiver: expect.objectContaining({ name: 'notify' }) as unknown },
+    ]);
     expect(handler).toBeDefined();
   });
 

@@ -16,7 +16,11 @@ describe('send()', () => {
     const b = (): void => undefined;
     const c = (): null => null;
     for (const receiver of [a, b, c]) signal.connect(receiver);
-    expect(signal.send(null)).toEqual([[a, 1], [b, undefined], [c, null]]);
+    expect(signal.send(null)).toEqual([
+      [a, 1],
+      [b, undefined],
+      [c, null],
+    ]);
   });
 
   test('returns an empty result when nobody listens', () => {
@@ -245,7 +249,9 @@ describe('sendRobust()', () => {
   test('reports the later rejection of a promise, which is never unhandled', async () => {
     const signal = new Signal('saved');
     const reported: unknown[][] = [];
-    using handler = onError((error, { signal: from, sender, receiver }) => reported.push([error, from, sender, receiver]));
+    using handler = onError((error, { signal: from, sender, receiver }) =>
+      reported.push([error, from, sender, receiver]),
+    );
     const error = new Error('late');
     const late = async (): Promise<never> => {
       await wait(1);
@@ -283,7 +289,10 @@ describe('sendAsync()', () => {
     const fast = (): string => 'fast';
     signal.connect(slow);
     signal.connect(fast);
-    expect(await signal.sendAsync(null)).toEqual([[slow, 'slow'], [fast, 'fast']]);
+    expect(await signal.sendAsync(null)).toEqual([
+      [slow, 'slow'],
+      [fast, 'fast'],
+    ]);
   });
 
   test('resolves to an empty result when nobody listens', async () => {
@@ -484,7 +493,9 @@ describe('what a send allocates', () => {
   test('nothing when strong receivers return nothing, for every sender and for one', () => {
     expect(bytesPerSend(silent(3, {}))).toBeLessThan(1);
     expect(bytesPerSend(silent(3, { sender: User }))).toBeLessThan(1);
-    expect(bytesPerSend(silent(3, { sender: User, subclasses: true, priority: 2, signal: new AbortController().signal }))).toBeLessThan(1);
+    expect(
+      bytesPerSend(silent(3, { sender: User, subclasses: true, priority: 2, signal: new AbortController().signal })),
+    ).toBeLessThan(1);
   });
 
   test('something when they answer, which shows that this measures', () => {

@@ -38,9 +38,15 @@ const legacy = `
 
 const compilers: Record<string, (code: string, experimentalDecorators: boolean) => string> = {
   tsc: (code, experimentalDecorators) =>
-    ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, experimentalDecorators } }).outputText,
+    ts.transpileModule(code, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, experimentalDecorators },
+    }).outputText,
   esbuild: (code, experimentalDecorators) =>
-    transformSync(code, { loader: 'ts', target: 'es2022', tsconfigRaw: { compilerOptions: { experimentalDecorators } } }).code,
+    transformSync(code, {
+      loader: 'ts',
+      target: 'es2022',
+      tsconfigRaw: { compilerOptions: { experimentalDecorators } },
+    }).code,
 };
 
 describe.each(Object.keys(compilers))('compiled by %s', (name) => {
@@ -56,12 +62,20 @@ describe.each(Object.keys(compilers))('compiled by %s', (name) => {
   ] as const)('%s', (_kind, code, experimentalDecorators, ofA, ofB) => {
     const a = new Signal('a');
     const b = new Signal('b');
-    const compiled = compilers[name]?.(`globalThis.$fixture = ({ receiver, connectReceivers, a, b }) => {${code}}`, experimentalDecorators) ?? '';
+    const compiled =
+      compilers[name]?.(
+        `globalThis.$fixture = ({ receiver, connectReceivers, a, b }) => {${code}}`,
+        experimentalDecorators,
+      ) ?? '';
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is this file's own
     (new Function(compiled) as () => void)();
     const { $fixture } = globalThis as unknown as { $fixture: (scope: object) => object };
     const instance = $fixture({ receiver, connectReceivers, a, b });
-    const responses = (signal: Signal) => signal.send(null).map(([, response]) => response as string).sort();
+    const responses = (signal: Signal) =>
+      signal
+        .send(null)
+        .map(([, response]) => response as string)
+        .sort();
     expect(responses(a)).toEqual(ofA);
     expect(responses(b)).toEqual(ofB);
     connectReceivers(instance);

@@ -8,11 +8,20 @@ import * as tracing from '../../src/tracing.ts';
 import { body, examplesIn, run } from '../support/examples.ts';
 import { declares, surroundings } from './surroundings.ts';
 
-const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => `src/${file}`);
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => `src/${file}`);
 const examples = [...sources, 'README.md'].flatMap(examplesIn);
 
 afterEach(() => {
-  for (const signal of [tocsin.preSave, tocsin.postSave, tocsin.preDelete, tocsin.postDelete, tocsin.m2mChanged, tocsin.postBulk]) {
+  for (const signal of [
+    tocsin.preSave,
+    tocsin.postSave,
+    tocsin.preDelete,
+    tocsin.postDelete,
+    tocsin.m2mChanged,
+    tocsin.postBulk,
+  ]) {
     for (const connection of signal.connections) connection.disconnect();
   }
 });
@@ -25,11 +34,14 @@ function entryOf(file: string): string {
 }
 
 describe('every example does what it says', () => {
-  test.each(examples.map((example) => [`${example.file}:${String(example.line)}`, example] as const))('%s', async (_where, example) => {
-    await using surrounding = await surroundings[entryOf(example.file)]?.open();
-    const scope = { ...tocsin, ...surrounding?.scope };
-    await run(example, Object.fromEntries(Object.entries(scope).filter(([name]) => !declares(example.code, name))));
-  });
+  test.each(examples.map((example) => [`${example.file}:${String(example.line)}`, example] as const))(
+    '%s',
+    async (_where, example) => {
+      await using surrounding = await surroundings[entryOf(example.file)]?.open();
+      const scope = { ...tocsin, ...surrounding?.scope };
+      await run(example, Object.fromEntries(Object.entries(scope).filter(([name]) => !declares(example.code, name))));
+    },
+  );
 });
 
 test('every example compiles in strict mode', () => {
@@ -41,12 +53,22 @@ test('every example compiles in strict mode', () => {
       const entry = entryOf(file);
       const used = exported.filter((name) => new RegExp(`\\b${name}\\b`).test(code) && !declares(code, name));
       const imports = `import { ${used.join(', ')} } from '${entry === 'index' || entry === 'testing' || entry === 'tracing' ? 'tocsin' : `tocsin/${entry}`}'; ${surroundings[entry]?.declarations(code) ?? ''}`;
-      writeFileSync(join(folder, `example-${String(index)}.ts`), `${imports} // ${file}:${String(line)}\nexport async function example() {\n${body(code)}\n}\n`);
+      writeFileSync(
+        join(folder, `example-${String(index)}.ts`),
+        `${imports} // ${file}:${String(line)}\nexport async function example() {\n${body(code)}\n}\n`,
+      );
     }
-    const paths = Object.fromEntries(entries.map((entry) => [entry === 'index' ? 'tocsin' : `tocsin/${entry}`, [`../../../src/${entry}.ts`]]));
+    const paths = Object.fromEntries(
+      entries.map((entry) => [entry === 'index' ? 'tocsin' : `tocsin/${entry}`, [`../../../src/${entry}.ts`]]),
+    );
     const compilerOptions = { noUncheckedIndexedAccess: false, exactOptionalPropertyTypes: false, noEmit: true, paths };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['.'] }));
-    const { stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder], { encoding: 'utf8' });
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['.'] }),
+    );
+    const { stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder], {
+      encoding: 'utf8',
+    });
     expect(stdout).toBe('');
   } finally {
     rmSync(folder, { recursive: true });
@@ -61,6 +83,18 @@ test('there are examples, and a comment that lies fails', async () => {
 });
 
 test('everything exported that can be called has an example', () => {
-  const documented = examples.filter(({ file }) => file.startsWith('src/')).map(({ code }) => code).join('\n');
-  for (const name of [...Object.keys(tocsin), 'attachSignals', 'signals', 'withSignals', ...Object.keys(testing), ...Object.keys(tracing), 'matchers']) expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
+  const documented = examples
+    .filter(({ file }) => file.startsWith('src/'))
+    .map(({ code }) => code)
+    .join('\n');
+  for (const name of [
+    ...Object.keys(tocsin),
+    'attachSignals',
+    'signals',
+    'withSignals',
+    ...Object.keys(testing),
+    ...Object.keys(tracing),
+    'matchers',
+  ])
+    expect(documented, name).toMatch(new RegExp(`\\b${name}\\b`));
 });

@@ -42,7 +42,10 @@ export function declares(code: string, name: string): boolean {
   return new RegExp(`(class|const|function) ${name}\\b`).test(code);
 }
 
-const within = (scope: object, close: () => unknown = () => undefined): Surrounding => ({ scope, [Symbol.asyncDispose]: async () => void (await close()) });
+const within = (scope: object, close: () => unknown = () => undefined): Surrounding => ({
+  scope,
+  [Symbol.asyncDispose]: async () => void (await close()),
+});
 /** A SQLite file with the tables of the examples. */
 async function sqliteFile(): Promise<{ url: string; path: string; remove(): void }> {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-docs-'));
@@ -53,7 +56,13 @@ async function sqliteFile(): Promise<{ url: string; path: string; remove(): void
     'create table contract_users (id integer primary key autoincrement, name text, email text, age integer, born datetime, handle text)',
   ]);
   client.close();
-  return { url: `file:${path}`, path, remove: () => { rmSync(folder, { recursive: true }); } };
+  return {
+    url: `file:${path}`,
+    path,
+    remove: () => {
+      rmSync(folder, { recursive: true });
+    },
+  };
 }
 
 /** Imports of what an example uses of an entry point. */
@@ -64,7 +73,8 @@ function importsOf(exported: object, entry: string, code: string): string {
 
 const withTools: Surroundings = {
   open: async () => within({ ...testing, ...tracing, matchers, subscribe, unsubscribe }),
-  declarations: (code) => `${importsOf({ subscribe, unsubscribe }, 'node:diagnostics_channel', code)} ${importsOf(tracing, 'tocsin/tracing', code)} ${importsOf(testing, 'tocsin/testing', code)} ${importsOf({ matchers }, 'tocsin/testing/matchers', code)}`,
+  declarations: (code) =>
+    `${importsOf({ subscribe, unsubscribe }, 'node:diagnostics_channel', code)} ${importsOf(tracing, 'tocsin/tracing', code)} ${importsOf(testing, 'tocsin/testing', code)} ${importsOf({ matchers }, 'tocsin/testing/matchers', code)}`,
 };
 
 export const surroundings: Readonly<Record<string, Surroundings>> = {
@@ -73,11 +83,18 @@ export const surroundings: Readonly<Record<string, Surroundings>> = {
   tracing: withTools,
   typeorm: {
     open: async () => within({ ...typeormAdapter, DataSource, User: class User {}, Profile: class Profile {} }),
-    declarations: () => "import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }",
+    declarations: () =>
+      "import { attachSignals } from 'tocsin/typeorm'; import { DataSource } from 'typeorm'; class User {} class Profile { user?: User }",
   },
   sequelize: {
-    open: async () => within({ ...sequelizeAdapter, sequelize: new Sequelize('postgres://localhost/example', { logging: false }), User: class User extends Model {} }),
-    declarations: () => "import { attachSignals } from 'tocsin/sequelize'; import { Model, Sequelize } from 'sequelize'; declare const sequelize: Sequelize; class User extends Model {}",
+    open: async () =>
+      within({
+        ...sequelizeAdapter,
+        sequelize: new Sequelize('postgres://localhost/example', { logging: false }),
+        User: class User extends Model {},
+      }),
+    declarations: () =>
+      "import { attachSignals } from 'tocsin/sequelize'; import { Model, Sequelize } from 'sequelize'; declare const sequelize: Sequelize; class User extends Model {}",
   },
   mongoose: {
     open: async () => within({ ...mongooseAdapter, Mongoose: mongoose.Mongoose }),
@@ -87,10 +104,18 @@ export const surroundings: Readonly<Record<string, Surroundings>> = {
     async open() {
       const { url, remove } = await sqliteFile();
       const client = createClient({ url });
-      return within({ ...drizzleAdapter, drizzle, client, users: sqliteTable('users', { id: integer().primaryKey(), name: text().notNull() }) }, () => {
-        client.close();
-        remove();
-      });
+      return within(
+        {
+          ...drizzleAdapter,
+          drizzle,
+          client,
+          users: sqliteTable('users', { id: integer().primaryKey(), name: text().notNull() }),
+        },
+        () => {
+          client.close();
+          remove();
+        },
+      );
     },
     declarations: () =>
       "import { withSignals } from 'tocsin/drizzle'; import { drizzle } from 'drizzle-orm/libsql'; import type { Client } from '@libsql/client'; import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'; declare const client: Client; const users = sqliteTable('users', { id: integer().primaryKey(), name: text().notNull() })",
@@ -124,7 +149,8 @@ export const surroundings: Readonly<Record<string, Surroundings>> = {
         remove();
       });
     },
-    declarations: () => "import { withSignals } from 'tocsin/objection'; import { Model } from 'objection'; import type { Knex } from 'knex'; declare const knex: Knex",
+    declarations: () =>
+      "import { withSignals } from 'tocsin/objection'; import { Model } from 'objection'; import type { Knex } from 'knex'; declare const knex: Knex",
   },
   'mikro-orm': {
     async open() {

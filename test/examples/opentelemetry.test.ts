@@ -13,12 +13,16 @@ test('examples/opentelemetry.ts makes spans of sends and receivers, each inside 
     await new Promise((resolve) => setTimeout(resolve, 2));
     mailed.sendRobust('mailer');
   });
-  mailed.connect(function fails() { throw new Error('no'); });
+  mailed.connect(function fails() {
+    throw new Error('no');
+  });
   await ordered.sendAsync(Shop);
   await new Promise((resolve) => setTimeout(resolve, 2));
   const spans = exporter.getFinishedSpans();
   const names = new Map(spans.map((span) => [span.spanContext().spanId, span.name]));
-  expect(spans.map((span) => [span.name, names.get(span.parentSpanContext?.spanId ?? ''), span.status.code]).sort()).toEqual([
+  expect(
+    spans.map((span) => [span.name, names.get(span.parentSpanContext?.spanId ?? ''), span.status.code]).sort(),
+  ).toEqual([
     ['fails', 'mailed mailer', 2],
     ['mailed mailer', 'sendReceipt', 0],
     ['ordered Shop', undefined, 0],

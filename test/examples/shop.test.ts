@@ -9,7 +9,12 @@ const run = promisify(execFile);
 /** Play the scenes of the shop in a process of its own; resolves with what it printed and its exit code. */
 async function play(folder: string): Promise<{ output: string; code: number }> {
   try {
-    const { stdout } = await run(process.execPath, [resolve('node_modules/tsx/dist/cli.mjs'), '--tsconfig', 'examples/tsconfig.json', join(folder, 'main.ts')]);
+    const { stdout } = await run(process.execPath, [
+      resolve('node_modules/tsx/dist/cli.mjs'),
+      '--tsconfig',
+      'examples/tsconfig.json',
+      join(folder, 'main.ts'),
+    ]);
     return { output: stdout, code: 0 };
   } catch (error) {
     const { stdout, code } = error as { stdout: string; code: number };
@@ -34,7 +39,9 @@ describe('examples/shop', () => {
       expect(code).toBe(0);
       expect(output).toContain('Every scene came true.');
       expect(output).not.toContain('✗');
-      expect(output).toMatch(/postSave User .*\n {3}[├└│].*sendWelcomeMail {2}returned a promise after the commit, .*\n.*createProfile .*\n.*postSave|postSave User/);
+      expect(output).toMatch(
+        /postSave User .*\n {3}[├└│].*sendWelcomeMail {2}returned a promise after the commit, .*\n.*createProfile .*\n.*postSave|postSave User/,
+      );
       expect(readFileSync(join(folder, 'data/signals.html'), 'utf8')).toContain('signals.ts:');
     }
     const mail = readFileSync(join(folder, 'data/outbox/ada@example.org.eml'), 'utf8');
@@ -44,16 +51,23 @@ describe('examples/shop', () => {
     expect(existsSync(join(folder, 'data/outbox/nobody@example.org.eml'))).toBe(false);
   }, 60_000);
 
-  test.each(['sendWelcomeMail', 'capitaliseName', 'deleteImage', 'createProfile'])('without %s it fails', async (name) => {
-    const signals = join(folder, 'signals.ts');
-    const original = readFileSync(signals, 'utf8');
-    const broken = original.replace(new RegExp(`export const ${name} = receiver\\((.*?)\\)\\(`), `export const ${name} = String(`);
-    expect(broken).not.toBe(original);
-    writeFileSync(signals, broken);
-    const { output, code } = await play(folder);
-    writeFileSync(signals, original);
-    expect(code).toBe(1);
-    expect(output).toContain('✗');
-    expect(output).toContain('Not every scene came true.');
-  }, 60_000);
+  test.each(['sendWelcomeMail', 'capitaliseName', 'deleteImage', 'createProfile'])(
+    'without %s it fails',
+    async (name) => {
+      const signals = join(folder, 'signals.ts');
+      const original = readFileSync(signals, 'utf8');
+      const broken = original.replace(
+        new RegExp(`export const ${name} = receiver\\((.*?)\\)\\(`),
+        `export const ${name} = String(`,
+      );
+      expect(broken).not.toBe(original);
+      writeFileSync(signals, broken);
+      const { output, code } = await play(folder);
+      writeFileSync(signals, original);
+      expect(code).toBe(1);
+      expect(output).toContain('✗');
+      expect(output).toContain('Not every scene came true.');
+    },
+    60_000,
+  );
 });

@@ -39,11 +39,21 @@ export class App {
 
   /** What a command prints; throws with everything that it said if it fails. */
   run(command: string, args: readonly string[], options: ExecFileSyncOptions = {}): string {
-    return execFileSync(command, args, { cwd: this.folder, stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '', NODE_PATH: '' }, ...options, encoding: 'utf8' });
+    return execFileSync(command, args, {
+      cwd: this.folder,
+      stdio: 'pipe',
+      env: { ...process.env, NODE_OPTIONS: '', NODE_PATH: '' },
+      ...options,
+      encoding: 'utf8',
+    });
   }
 
   /** The same, of a command that may fail. */
-  try(command: string, args: readonly string[], env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '' }): { readonly status: number | null; readonly output: string } {
+  try(
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '' },
+  ): { readonly status: number | null; readonly output: string } {
     const { status, stdout, stderr } = spawnSync(command, args, { cwd: this.folder, encoding: 'utf8', env });
     return { status, output: stdout + stderr };
   }

@@ -17,7 +17,7 @@ test('a welcome mail after a user registers', () => {
   postSave.send(User, { instance: new User(), created: true });
   assert.deepEqual(sent, ['ada@example.org']);
   assert.equal(recording.count, 1);
-  ${matcher ? "expect.extend(matchers); expect(postSave).toHaveBeenSent({ sender: User, times: 1, with: { created: true } });" : ''}
+  ${matcher ? 'expect.extend(matchers); expect(postSave).toHaveBeenSent({ sender: User, times: 1, with: { created: true } });' : ''}
   recording[Symbol.dispose ?? Symbol.for('Symbol.dispose')]();
 });
 
@@ -62,7 +62,10 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   },
   'Jest 30, as ESM': {
     tools: 'jest',
-    files: { 'package.json': '{ "type": "module", "jest": { "transform": {} } }', 'a.test.js': strictImported + suite(imported, true) },
+    files: {
+      'package.json': '{ "type": "module", "jest": { "transform": {} } }',
+      'a.test.js': strictImported + suite(imported, true),
+    },
     command: (app) => [process.execPath, '--experimental-vm-modules', '--no-warnings', bin(app, 'jest/bin/jest.js')],
     passed: /Tests:\s+2 passed, 2 total/,
   },
@@ -99,12 +102,17 @@ describe.each(Object.keys(RUNNERS))('%s', (name) => {
   const { tools, files, command, passed } = RUNNERS[name] as Runner;
   const app = new App(files);
   beforeAll(() => {
-    if (tools !== undefined) app.run('cp', ['-r', `${join(installed(tools), 'node_modules')}/.`, app.path('node_modules')]);
+    if (tools !== undefined)
+      app.run('cp', ['-r', `${join(installed(tools), 'node_modules')}/.`, app.path('node_modules')]);
   });
 
   test("runs a user's test that imports tocsin", () => {
     const [executable, ...args] = command(app);
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(VITEST|VITE_|NODE_OPTIONS|TEST|NODE_ENV|MODE|DEV|PROD|SSR)/.test(key)));
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(
+        ([key]) => !/^(VITEST|VITE_|NODE_OPTIONS|TEST|NODE_ENV|MODE|DEV|PROD|SSR)/.test(key),
+      ),
+    );
     const { output } = app.try(executable, args, { ...env, NO_COLOR: '1' });
     expect(output).toMatch(passed);
   });

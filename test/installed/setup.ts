@@ -18,9 +18,22 @@ declare module 'vitest' {
 /** Pack the built package and install it once; the apps of the checks are copies. */
 export default function setup({ config, provide }: TestProject): () => void {
   const app = mkdtempSync(join(tmpdir(), 'tocsin-installed-'));
-  const [{ filename = '' } = {}] = JSON.parse(npm(['pack', '--json', '--pack-destination', app], resolve('.'))) as { filename?: string }[];
+  const [{ filename = '' } = {}] = JSON.parse(npm(['pack', '--json', '--pack-destination', app], resolve('.'))) as {
+    filename?: string;
+  }[];
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
-  npm(['install', '--no-audit', '--no-fund', '--legacy-peer-deps', '--loglevel=error', join(app, filename), 'drizzle-orm@0.45.4'], app);
+  npm(
+    [
+      'install',
+      '--no-audit',
+      '--no-fund',
+      '--legacy-peer-deps',
+      '--loglevel=error',
+      join(app, filename),
+      'drizzle-orm@0.45.4',
+    ],
+    app,
+  );
   provide('tarball', join(app, filename));
   provide('app', app);
   provide('update', config.snapshotOptions.updateSnapshot === 'all');

@@ -18,7 +18,10 @@ const manifest = JSON.parse(app.read(`${folder}/package.json`)) as {
 
 describe('the tarball', () => {
   test('has what users need, and nothing else', () => {
-    const [built, documents] = [files.filter((file) => file.startsWith('dist/')), files.filter((file) => !file.startsWith('dist/'))];
+    const [built, documents] = [
+      files.filter((file) => file.startsWith('dist/')),
+      files.filter((file) => !file.startsWith('dist/')),
+    ];
     expect(documents.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
     expect(built.filter((file) => !/\.(c?js|c?js\.map|d\.c?ts)$/.test(file))).toEqual([]);
     // every entry in both formats with declarations for both, and what they have in common
@@ -26,12 +29,23 @@ describe('the tarball', () => {
       if (typeof conditions === 'string') continue;
       for (const file of Object.values(conditions)) {
         expect(files, name).toContain(file.slice(2));
-        expect(files, name).toContain(file.slice(2).replace(/js$/, 'ts').replace(/\.(c?)ts$/, '.d.$1ts'));
+        expect(files, name).toContain(
+          file
+            .slice(2)
+            .replace(/js$/, 'ts')
+            .replace(/\.(c?)ts$/, '.d.$1ts'),
+        );
       }
     }
-    const entries = Object.values(manifest.exports).flatMap((conditions) => (typeof conditions === 'string' ? [] : Object.values(conditions)));
+    const entries = Object.values(manifest.exports).flatMap((conditions) =>
+      typeof conditions === 'string' ? [] : Object.values(conditions),
+    );
     const reached = new Set([...entries, ...Object.values(manifest.bin)].map((file) => file.slice(2)));
-    for (const file of reached) for (const [, name = ''] of app.read(`${folder}/${file}`).matchAll(/(?:from |require\(|import )['"](\.[^'"]+)['"]/g)) reached.add(join(file, '..', name));
+    for (const file of reached)
+      for (const [, name = ''] of app
+        .read(`${folder}/${file}`)
+        .matchAll(/(?:from |require\(|import )['"](\.[^'"]+)['"]/g))
+        reached.add(join(file, '..', name));
     const code = built.filter((file) => /\.c?js$/.test(file));
     expect(code.filter((file) => !reached.has(file))).toEqual([]);
   });
@@ -45,18 +59,23 @@ describe('the tarball', () => {
   });
 
   test('evaluates no text', () => {
-    for (const file of files.filter((each) => /\.c?js$/.test(each))) expect(app.read(`${folder}/${file}`), file).not.toMatch(/\beval\(|new Function\(|\bFunction\(/);
+    for (const file of files.filter((each) => /\.c?js$/.test(each)))
+      expect(app.read(`${folder}/${file}`), file).not.toMatch(/\beval\(|new Function\(|\bFunction\(/);
   });
 
   test.each([
     ['ESM', 'a.mjs', "import { Signal } from 'tocsin';"],
     ['CommonJS', 'b.cjs', "const { Signal } = require('tocsin');"],
   ])('has source maps that lead to readable source: %s', (_format, file, load) => {
-    app.write({ [file]: `${load}\ntry { new Signal().connect(() => 0, { sendr: 1 }) } catch (error) { console.log(error.stack) }` });
+    app.write({
+      [file]: `${load}\ntry { new Signal().connect(() => 0, { sendr: 1 }) } catch (error) { console.log(error.stack) }`,
+    });
     const stack = app.run(process.execPath, ['--enable-source-maps', file]);
     const [, source = '', line = ''] = /(src\/core\/options\.ts):(\d+)/.exec(stack) ?? [];
     expect(source, stack).toBe('src/core/options.ts');
-    const maps = files.filter((each) => each.endsWith(file.endsWith('.cjs') ? '.cjs.map' : '.js.map')).map((each) => JSON.parse(app.read(`${folder}/${each}`)) as { sources: string[]; sourcesContent?: string[] });
+    const maps = files
+      .filter((each) => each.endsWith(file.endsWith('.cjs') ? '.cjs.map' : '.js.map'))
+      .map((each) => JSON.parse(app.read(`${folder}/${each}`)) as { sources: string[]; sourcesContent?: string[] });
     const map = maps.find(({ sources }) => sources.some((each) => each.endsWith(source)));
     const content = map?.sourcesContent?.[map.sources.findIndex((each) => each.endsWith(source))] ?? '';
     expect(content.split('\n')[Number(line) - 1]).toMatch(/unknownOption|new TypeError/);
@@ -66,12 +85,28 @@ describe('the tarball', () => {
 describe('a bundler', () => {
   const bundlers: Readonly<Record<string, (entry: string) => Promise<string>>> = {
     async esbuild(entry) {
-      const { outputFiles } = await build({ entryPoints: [app.path(entry)], bundle: true, format: 'esm', external: ['node:*'], write: false });
+      const { outputFiles } = await build({
+        entryPoints: [app.path(entry)],
+        bundle: true,
+        format: 'esm',
+        external: ['node:*'],
+        write: false,
+      });
       return outputFiles[0]?.text ?? '';
     },
     async Vite(entry) {
-      const { build: viteBuild } = (await import(join(installed('compilers'), 'node_modules/vite/dist/node/index.js'))) as typeof import('vite');
-      await viteBuild({ root: app.folder, logLevel: 'error', build: { minify: false, outDir: 'bundled', rollupOptions: { input: app.path(entry), output: { entryFileNames: 'out.js' } } } });
+      const { build: viteBuild } = (await import(
+        join(installed('compilers'), 'node_modules/vite/dist/node/index.js')
+      )) as typeof import('vite');
+      await viteBuild({
+        root: app.folder,
+        logLevel: 'error',
+        build: {
+          minify: false,
+          outDir: 'bundled',
+          rollupOptions: { input: app.path(entry), output: { entryFileNames: 'out.js' } },
+        },
+      });
       return app.read('bundled/out.js');
     },
   };
@@ -95,6 +130,15 @@ describe('a bundler', () => {
   test.each(Object.keys(bundlers))('%s drops all but Signal where only that is imported', async (name) => {
     const code = (await bundlers[name]?.('only-signal.js')) ?? '';
     expect(code).toContain('circle of imports');
-    for (const part of ['receiver() needs', 'must be the class itself', 'highWaterMark', 'm2mChanged",', 'disconnectReceivers() takes', 'structuredClone', 'TOCSIN_ORIGINS']) expect(code).not.toContain(part);
+    for (const part of [
+      'receiver() needs',
+      'must be the class itself',
+      'highWaterMark',
+      'm2mChanged",',
+      'disconnectReceivers() takes',
+      'structuredClone',
+      'TOCSIN_ORIGINS',
+    ])
+      expect(code).not.toContain(part);
   });
 });

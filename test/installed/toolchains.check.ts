@@ -11,7 +11,11 @@ const FORMS = {
   'TC39 methods': { source: 'methods.ts', experimentalDecorators: false, prints: 'Base,derived,own;again,own;Base' },
   'TC39 private methods': { source: 'private.ts', experimentalDecorators: false, prints: 'own own' },
   'TC39 fields': { source: 'fields.ts', experimentalDecorators: false, prints: 'own,static own' },
-  'methods under experimentalDecorators': { source: 'methods.ts', experimentalDecorators: true, prints: 'Base,derived,own;again,own;Base' },
+  'methods under experimentalDecorators': {
+    source: 'methods.ts',
+    experimentalDecorators: true,
+    prints: 'Base,derived,own;again,own;Base',
+  },
 };
 type Form = keyof typeof FORMS;
 
@@ -34,7 +38,18 @@ function runCompiled(app: App, code: string): string {
 const TOOLS: Readonly<Record<string, Tool>> = {
   tsc: {
     run(app, file, experimentalDecorators) {
-      const flags = ['--ignoreConfig', '--target', 'es2022', '--module', 'nodenext', '--outDir', 'out', '--noEmitOnError', '--experimentalDecorators', String(experimentalDecorators)];
+      const flags = [
+        '--ignoreConfig',
+        '--target',
+        'es2022',
+        '--module',
+        'nodenext',
+        '--outDir',
+        'out',
+        '--noEmitOnError',
+        '--experimentalDecorators',
+        String(experimentalDecorators),
+      ];
       app.run(process.execPath, [join(compilers(), 'typescript/bin/tsc'), ...flags, file]);
       return app.run(process.execPath, [join('out', file.replace('.ts', '.js'))]);
     },
@@ -42,7 +57,14 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   esbuild: {
     run(app, file, experimentalDecorators) {
       const { transformSync } = load('esbuild') as { transformSync(code: string, options: object): { code: string } };
-      return runCompiled(app, transformSync(sourceOf(app, file), { loader: 'ts', target: 'es2022', tsconfigRaw: { compilerOptions: { experimentalDecorators } } }).code);
+      return runCompiled(
+        app,
+        transformSync(sourceOf(app, file), {
+          loader: 'ts',
+          target: 'es2022',
+          tsconfigRaw: { compilerOptions: { experimentalDecorators } },
+        }).code,
+      );
     },
   },
   tsx: {
@@ -52,19 +74,39 @@ const TOOLS: Readonly<Record<string, Tool>> = {
     run(app, file, experimentalDecorators) {
       const { transformSync } = load('@swc/core') as { transformSync(code: string, options: object): { code: string } };
       const transform = experimentalDecorators ? { legacyDecorator: true } : { decoratorVersion: '2022-03' };
-      return runCompiled(app, transformSync(sourceOf(app, file), { swcrc: false, jsc: { target: 'es2022', parser: { syntax: 'typescript', decorators: true }, transform } }).code);
+      return runCompiled(
+        app,
+        transformSync(sourceOf(app, file), {
+          swcrc: false,
+          jsc: { target: 'es2022', parser: { syntax: 'typescript', decorators: true }, transform },
+        }).code,
+      );
     },
   },
   oxc: {
     async run(app, file, experimentalDecorators) {
-      const { transformSync } = (await import(join(compilers(), 'oxc-transform/index.js'))) as { transformSync(file: string, code: string, options: object): { code: string } };
+      const { transformSync } = (await import(join(compilers(), 'oxc-transform/index.js'))) as {
+        transformSync(file: string, code: string, options: object): { code: string };
+      };
       app.run('cp', ['-r', join(compilers(), '@oxc-project'), app.path('node_modules')]);
-      return runCompiled(app, transformSync(file, sourceOf(app, file), experimentalDecorators ? { decorator: { legacy: true } } : {}).code);
+      return runCompiled(
+        app,
+        transformSync(file, sourceOf(app, file), experimentalDecorators ? { decorator: { legacy: true } } : {}).code,
+      );
     },
   },
   'Vite 8': {
     run(app, file) {
-      app.run(process.execPath, [join(compilers(), 'vite/bin/vite.js'), 'build', '--ssr', file, '--outDir', 'out', '--logLevel', 'error']);
+      app.run(process.execPath, [
+        join(compilers(), 'vite/bin/vite.js'),
+        'build',
+        '--ssr',
+        file,
+        '--outDir',
+        'out',
+        '--logLevel',
+        'error',
+      ]);
       return app.run(process.execPath, [join('out', file.replace('.ts', '.js'))]);
     },
   },
@@ -72,15 +114,24 @@ const TOOLS: Readonly<Record<string, Tool>> = {
     run(app, file) {
       app.run('ln', ['-sfn', join(installed('vitest5'), 'node_modules/vitest'), app.path('node_modules/vitest')]);
       app.write({ 'a.test.ts': `import { test } from 'vitest'; test('imports it', () => import('./${file}'));` });
-      const printed = app.run(process.execPath, [join(installed('vitest5'), 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=default'], { env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', VITEST: '', VITEST_WORKER_ID: '', TEST: '' } });
+      const printed = app.run(
+        process.execPath,
+        [join(installed('vitest5'), 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=default'],
+        { env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', VITEST: '', VITEST_WORKER_ID: '', TEST: '' } },
+      );
       return printed.split('\n').find((line) => Object.values(FORMS).some(({ prints }) => line === prints)) ?? printed;
     },
   },
   Bun: { run: (app, file) => app.run(join(runtimes(), '.bin/bun'), [file]) },
-  Deno: { run: (app, file) => app.run(join(runtimes(), '.bin/deno'), ['run', '--allow-all', '--node-modules-dir=manual', '--quiet', file]) },
+  Deno: {
+    run: (app, file) =>
+      app.run(join(runtimes(), '.bin/deno'), ['run', '--allow-all', '--node-modules-dir=manual', '--quiet', file]),
+  },
   'Node 22.18 and newer, type stripping': {
     run(app, file) {
-      const printed = ['node22', 'node24', 'node26'].map((node) => app.run(join(runtimes(), node, 'bin/node'), ['--no-warnings', file]));
+      const printed = ['node22', 'node24', 'node26'].map((node) =>
+        app.run(join(runtimes(), node, 'bin/node'), ['--no-warnings', file]),
+      );
       return new Set(printed).size === 1 ? (printed[0] ?? '') : printed.join('/');
     },
   },
@@ -94,7 +145,11 @@ describe.each(Object.keys(TOOLS))('compiled by %s', (tool) => {
     const app = new App();
     app.copy('fixtures/decorated', [source]);
     const compilerOptions = { target: 'es2022', experimentalDecorators };
-    app.write({ 'package.json': '{ "private": true, "type": "module" }', 'tsconfig.json': JSON.stringify({ compilerOptions }), 'deno.json': JSON.stringify({ compilerOptions: { experimentalDecorators } }) });
+    app.write({
+      'package.json': '{ "private": true, "type": "module" }',
+      'tsconfig.json': JSON.stringify({ compilerOptions }),
+      'deno.json': JSON.stringify({ compilerOptions: { experimentalDecorators } }),
+    });
     let printed: string;
     try {
       printed = (await TOOLS[tool]?.run(app, source, experimentalDecorators)) ?? '';
@@ -110,9 +165,21 @@ describe.each(Object.keys(TOOLS))('compiled by %s', (tool) => {
 
 test('the table in the README is what this run has shown', () => {
   const forms = Object.keys(FORMS) as Form[];
-  const rows = Object.keys(TOOLS).map((tool) => `| ${[tool, ...forms.map((form) => (works[tool]?.[form] === true ? 'yes' : 'no'))].join(' | ')} |`);
-  const table = ['', `| compiled by | ${forms.map((form) => form.replace('experimentalDecorators', '`experimentalDecorators`')).join(' | ')} |`, `|${'---|'.repeat(forms.length + 1)}`, ...rows, '', ''].join('\n');
-  const part = readmePart('<!-- from the toolchain matrix: npm run docs:toolchains -->\n', '<!-- end of the toolchain matrix -->');
+  const rows = Object.keys(TOOLS).map(
+    (tool) => `| ${[tool, ...forms.map((form) => (works[tool]?.[form] === true ? 'yes' : 'no'))].join(' | ')} |`,
+  );
+  const table = [
+    '',
+    `| compiled by | ${forms.map((form) => form.replace('experimentalDecorators', '`experimentalDecorators`')).join(' | ')} |`,
+    `|${'---|'.repeat(forms.length + 1)}`,
+    ...rows,
+    '',
+    '',
+  ].join('\n');
+  const part = readmePart(
+    '<!-- from the toolchain matrix: npm run docs:toolchains -->\n\n<!-- prettier-ignore -->\n',
+    '<!-- end of the toolchain matrix -->',
+  );
   if (inject('update')) part.write(table);
   else expect(part.current).toBe(table);
 });

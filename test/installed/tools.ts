@@ -5,8 +5,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * What users may have installed beside tocsin, in exact versions. It comes from the npm registry and lies outside the project: a `node` in
- * its node_modules would be the one that its scripts run.
+ * What users may have installed beside tocsin, in exact versions. It comes from the npm registry and lies outside the
+ * project: a `node` in its node_modules would be the one that its scripts run.
  */
 const TOOLS = {
   runtimes: {

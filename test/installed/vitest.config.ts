@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-/** What strangers may run tocsin with: `npm run check:installed`. Apart from `npm test`, for it downloads a gigabyte. */
+/**
+ * What strangers may run tocsin with: `npm run check:installed`. Apart from `npm test`, for it downloads a gigabyte.
+ */
 export default defineConfig({
   test: {
     name: 'installed',

@@ -1,6 +1,6 @@
 /**
- * What every ORM adapter must do, told once. An adapter plugs in with a `Harness`: its ORM's own calls, on a real engine, behind a
- * few verbs. What only one ORM has is tested beside its harness.
+ * What every ORM adapter must do, told once. An adapter plugs in with a `Harness`: its ORM's own calls, on a real
+ * engine, behind a few verbs. What only one ORM has is tested beside its harness.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers, onError } from '../../src/index.ts';
@@ -55,12 +55,18 @@ export interface Harness<Tx> {
   bulkDelete(model: ModelName, where: Partial<UserRow>): Promise<unknown>;
   /** The `where` of a `postBulk`, with its values readable, for an ORM whose conditions are not plain objects. */
   readonly describeWhere?: (where: unknown) => unknown;
-  /** Whether two handles are of one transaction, for an ORM that gives receivers one of their own. Default: they are the same object. */
+  /**
+   * Whether two handles are of one transaction, for an ORM that gives receivers one of their own. Default: they are the
+   * same object.
+   */
   readonly sameTransaction?: (one: Tx, other: Tx) => boolean;
   /** Whether a transaction surrounds an ordinary call that is not given one. */
   readonly wrapsWrites: boolean;
   readonly savepoints: boolean;
-  /** Whether the ORM tells of a savepoint, so that an `onCommit` from outside knows that it is called inside. Default: it does. */
+  /**
+   * Whether the ORM tells of a savepoint, so that an `onCommit` from outside knows that it is called inside. Default:
+   * it does.
+   */
   readonly savepointsAreTold?: boolean;
   /** Whether a savepoint in a savepoint works. Default: it does. */
   readonly deepSavepoints?: boolean;
@@ -96,8 +102,17 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
   // one owner for all receivers of a test, so that none is left behind
   let owner = {};
   let log: string[] = [];
-  const listen = (signal: SignalName, receiver: (args: Args<Tx>, sender: unknown) => unknown, sender: unknown = User, options: object = {}): void => {
-    (models[signal] as AnySignal).connect((from: unknown, args: Args<Tx>) => receiver(args, from), { sender, owner, ...options });
+  const listen = (
+    signal: SignalName,
+    receiver: (args: Args<Tx>, sender: unknown) => unknown,
+    sender: unknown = User,
+    options: object = {},
+  ): void => {
+    (models[signal] as AnySignal).connect((from: unknown, args: Args<Tx>) => receiver(args, from), {
+      sender,
+      owner,
+      ...options,
+    });
   };
   const attach = async (options?: { bulk?: BulkPolicy; using?: string }): Promise<void> => {
     await harness.attach(options);
@@ -121,8 +136,12 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
 
     describe('1. saves', () => {
       test('an insert sends preSave and postSave with created, sender and instance', async () => {
-        listen('preSave', ({ instance, created }, sender) => log.push(`preSave ${instance.name} ${created} ${sender === User}`));
-        listen('postSave', ({ instance, created, raw, using }, sender) => log.push(`postSave ${String(instance.id).length > 0} ${created} ${sender === User} ${raw} ${using}`));
+        listen('preSave', ({ instance, created }, sender) =>
+          log.push(`preSave ${instance.name} ${created} ${sender === User}`),
+        );
+        listen('postSave', ({ instance, created, raw, using }, sender) =>
+          log.push(`postSave ${String(instance.id).length > 0} ${created} ${sender === User} ${raw} ${using}`),
+        );
         await harness.insert('User', ada);
         expect(log).toEqual(['preSave Ada true true', 'postSave true true true false default']);
       });
@@ -170,15 +189,18 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         expect(await harness.all('User')).toHaveLength(1);
       });
 
-      test.each(['sync', 'async'])('of postSave propagates, and a surrounding transaction keeps nothing: %s', async (kind) => {
-        listen('postSave', thrower(kind));
-        if (harness.wrapsWrites) {
-          await expect(harness.insert('User', ada)).rejects.toThrow('no');
+      test.each(['sync', 'async'])(
+        'of postSave propagates, and a surrounding transaction keeps nothing: %s',
+        async (kind) => {
+          listen('postSave', thrower(kind));
+          if (harness.wrapsWrites) {
+            await expect(harness.insert('User', ada)).rejects.toThrow('no');
+            expect(await harness.all('User')).toEqual([]);
+          }
+          await expect(harness.transaction((tx) => harness.insert('User', ada, tx))).rejects.toThrow('no');
           expect(await harness.all('User')).toEqual([]);
-        }
-        await expect(harness.transaction((tx) => harness.insert('User', ada, tx))).rejects.toThrow('no');
-        expect(await harness.all('User')).toEqual([]);
-      });
+        },
+      );
 
       test('of postDelete rolls the delete back', async () => {
         const user = await harness.insert('User', ada);
@@ -192,7 +214,9 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
           log.push(instance.name);
           if (instance.name === 'b') throw new Error('no');
         });
-        await expect(harness.transaction((tx) => harness.insertMany('User', named('a', 'b', 'c'), tx))).rejects.toThrow('no');
+        await expect(harness.transaction((tx) => harness.insertMany('User', named('a', 'b', 'c'), tx))).rejects.toThrow(
+          'no',
+        );
         await pause();
         expect(log).toEqual(['a', 'b']);
         expect(await harness.all('User')).toEqual([]);
@@ -205,16 +229,22 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
           await pause();
           if (created) await harness.insert('Profile', { userId: instance.id, bio: 'new' }, tx);
         });
-        listen('postSave', async ({ instance, tx }) => {
-          log.push(`profile of ${instance.userId}, ${(await harness.all('User', tx)).length} user`);
-        }, Profile);
+        listen(
+          'postSave',
+          async ({ instance, tx }) => {
+            log.push(`profile of ${instance.userId}, ${(await harness.all('User', tx)).length} user`);
+          },
+          Profile,
+        );
         const user = await harness.insert('User', ada);
         expect(log).toEqual([`profile of ${String(user.id)}, 1 user`]);
         expect(await harness.all('Profile')).toMatchObject([{ userId: user.id }]);
       });
 
       test.runIf(harness.insertLazily)('may return a query that it has not awaited', async () => {
-        listen('postSave', ({ instance, tx }) => harness.insertLazily?.('Profile', { userId: instance.id, bio: 'lazy' }, tx));
+        listen('postSave', ({ instance, tx }) =>
+          harness.insertLazily?.('Profile', { userId: instance.id, bio: 'lazy' }, tx),
+        );
         listen('postSave', ({ instance }) => log.push(instance.bio), Profile);
         await harness.transaction((tx) => harness.insert('User', ada, tx));
         expect(log).toEqual(['lazy']);
@@ -236,8 +266,12 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
 
     describe('5. after the commit', () => {
       const both = (label: (args: Args<Tx>) => string): void => {
-        listen('postSave', (args) => { args.onCommit(() => log.push(`onCommit ${label(args)}`)); });
-        listen('postSave', (args) => log.push(`afterCommit ${label(args)} ${String(args.tx)}`), User, { afterCommit: true });
+        listen('postSave', (args) => {
+          args.onCommit(() => log.push(`onCommit ${label(args)}`));
+        });
+        listen('postSave', (args) => log.push(`afterCommit ${label(args)} ${String(args.tx)}`), User, {
+          afterCommit: true,
+        });
       };
 
       test('onCommit and afterCommit run once the outermost transaction has committed, in order', async () => {
@@ -277,7 +311,10 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
             .transaction(async (inner) => {
               await harness.insert('User', { ...ada, name: 'dropped' }, inner);
               if (harness.deepSavepoints !== false) {
-                await harness.transaction((innermost) => harness.insert('User', { ...ada, name: 'dropped too' }, innermost), inner);
+                await harness.transaction(
+                  (innermost) => harness.insert('User', { ...ada, name: 'dropped too' }, innermost),
+                  inner,
+                );
               }
               throw new Error('to the savepoint');
             }, tx)
@@ -289,25 +326,30 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         expect((await harness.all('User')).map(({ name: each }) => each)).toEqual(['a', 'c']);
       });
 
-      test.runIf(harness.savepoints)('a callback given inside a savepoint is dropped with it, whichever save its onCommit came with', async () => {
-        listen('postSave', async ({ instance, tx, onCommit }) => {
-          if (instance.name !== 'outer') return;
-          await harness
-            .transaction(async (inner) => {
-              await harness.insert('User', { ...ada, name: 'inner' }, inner);
-              if (harness.savepointsAreTold !== false) onCommit(() => log.push('given inside'));
-              throw new Error('to the savepoint');
-            }, tx)
-            .catch(() => undefined);
-          onCommit(() => log.push('given outside'));
-        });
-        await harness.transaction((tx) => harness.insert('User', { ...ada, name: 'outer' }, tx));
-        expect(log).toEqual(['given outside']);
-      });
+      test.runIf(harness.savepoints)(
+        'a callback given inside a savepoint is dropped with it, whichever save its onCommit came with',
+        async () => {
+          listen('postSave', async ({ instance, tx, onCommit }) => {
+            if (instance.name !== 'outer') return;
+            await harness
+              .transaction(async (inner) => {
+                await harness.insert('User', { ...ada, name: 'inner' }, inner);
+                if (harness.savepointsAreTold !== false) onCommit(() => log.push('given inside'));
+                throw new Error('to the savepoint');
+              }, tx)
+              .catch(() => undefined);
+            onCommit(() => log.push('given outside'));
+          });
+          await harness.transaction((tx) => harness.insert('User', { ...ada, name: 'outer' }, tx));
+          expect(log).toEqual(['given outside']);
+        },
+      );
 
       test('a throw there is reported, stops nobody, and the save resolves', async () => {
         const reported: string[] = [];
-        using handler = onError((error, { signal, sender }) => reported.push(`${(error as Error).message} ${signal.name} ${String(sender === User)}`));
+        using handler = onError((error, { signal, sender }) =>
+          reported.push(`${(error as Error).message} ${signal.name} ${String(sender === User)}`),
+        );
         listen('postSave', ({ onCommit }) => {
           onCommit(() => Promise.reject(new Error('onCommit')));
           onCommit(() => log.push('next'));
@@ -323,7 +365,8 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
 
       test('a trace tells what became of them', async () => {
         listen('postSave', () => log.push('called'), User, { afterCommit: true });
-        const states = (traced: Trace): string[] => traced.sends.flatMap(({ receivers }) => receivers.map(({ state, afterCommit }) => `${state} ${afterCommit}`));
+        const states = (traced: Trace): string[] =>
+          traced.sends.flatMap(({ receivers }) => receivers.map(({ state, afterCommit }) => `${state} ${afterCommit}`));
         const { trace: committed } = await trace(() => harness.transaction((tx) => harness.insert('User', ada, tx)));
         expect(states(committed)).toEqual(['returned true']);
         const { trace: rolledBack } = await trace(async () =>
@@ -339,10 +382,15 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
       });
 
       test('each is awaited before the committing call resolves', async () => {
-        listen('postSave', async () => {
-          await pause();
-          log.push('slow');
-        }, User, { afterCommit: true });
+        listen(
+          'postSave',
+          async () => {
+            await pause();
+            log.push('slow');
+          },
+          User,
+          { afterCommit: true },
+        );
         await harness.transaction((tx) => harness.insert('User', ada, tx));
         expect(log).toEqual(['slow']);
       });
@@ -368,7 +416,9 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         listen('preSave', ({ instance }) => {
           instance.email = 'grace@example.org';
         });
-        listen('postSave', ({ updateFields, changes }) => log.push([...(updateFields ?? [])].sort().join(), JSON.stringify(changes)));
+        listen('postSave', ({ updateFields, changes }) =>
+          log.push([...(updateFields ?? [])].sort().join(), JSON.stringify(changes)),
+        );
         await harness.update('User', user, { name: 'Grace' });
         expect(log[0]).toBe('email,name');
         expect(JSON.parse(log[1] ?? '')).toEqual({
@@ -379,7 +429,8 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
 
       test('saving what has not changed sends what the ORM does then, and no fields', async ({ task }) => {
         const user = await harness.insert('User', ada);
-        for (const signal of ['preSave', 'postSave'] as const) listen(signal, ({ updateFields }) => log.push(`${signal} ${String(updateFields?.size)}`));
+        for (const signal of ['preSave', 'postSave'] as const)
+          listen(signal, ({ updateFields }) => log.push(`${signal} ${String(updateFields?.size)}`));
         await harness.saveUnchanged('User', user);
         expect(log).toEqual(harness.unchanged.map((signal) => `${signal} 0`));
         // for the table in the README
@@ -443,7 +494,8 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
     describe('9. bulk writes', () => {
       const warnings = async (run: () => Promise<unknown>): Promise<string[]> => {
         const heard: string[] = [];
-        const hear = (warning: Error & { code?: string }): void => void (warning.code === 'TOCSIN_BULK' && heard.push(warning.message));
+        const hear = (warning: Error & { code?: string }): void =>
+          void (warning.code === 'TOCSIN_BULK' && heard.push(warning.message));
         process.on('warning', hear);
         await run();
         await pause();
@@ -457,14 +509,21 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         await harness.insertMany('User', named('a', 'b'));
         listen('postSave', () => log.push('postSave'));
         const { describeWhere = (where: unknown) => where } = harness;
-        listen('postBulk', ({ operation, where, values, count }) => log.push(`${operation} ${JSON.stringify([describeWhere(where), values])} ${count}`));
-        expect(await warnings(async () => {
-          await harness.bulkUpdate('User', { name: 'a' }, { email: 'new' });
-          await harness.bulkDelete('User', { name: 'b' });
-        })).toEqual([]);
+        listen('postBulk', ({ operation, where, values, count }) =>
+          log.push(`${operation} ${JSON.stringify([describeWhere(where), values])} ${count}`),
+        );
+        expect(
+          await warnings(async () => {
+            await harness.bulkUpdate('User', { name: 'a' }, { email: 'new' });
+            await harness.bulkDelete('User', { name: 'b' });
+          }),
+        ).toEqual([]);
         const count = harness.countsBulk === false ? 'undefined' : '1';
         expect(log.map((each) => each.split(' ').at(-1))).toEqual([count, count]);
-        expect(log).toEqual([expect.stringMatching(/^update \[.*"name":"a".*"email":"new"/), expect.stringMatching(/^delete \[.*"name":"b"/)]);
+        expect(log).toEqual([
+          expect.stringMatching(/^update \[.*"name":"a".*"email":"new"/),
+          expect.stringMatching(/^delete \[.*"name":"b"/),
+        ]);
       });
 
       test("'warn', the default, also warns, once per call site, and only if a receiver is passed over", async () => {
@@ -478,7 +537,9 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
           await write();
           await write();
         });
-        expect(heard).toEqual([expect.stringMatching(/A bulk update of \w+ sends no save or delete signals for its rows\..*\.test\.ts:\d+/)]);
+        expect(heard).toEqual([
+          expect.stringMatching(/A bulk update of \w+ sends no save or delete signals for its rows\..*\.test\.ts:\d+/),
+        ]);
         expect(log).toEqual(['update', 'update', 'update']);
       });
 
@@ -487,7 +548,9 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
         await attach({ bulk: 'throw' });
         await harness.insertMany('User', named('a'));
         listen('postSave', () => undefined);
-        await expect(harness.bulkUpdate('User', { name: 'a' }, { email: 'new' })).rejects.toThrow("It is refused (bulk: 'throw')");
+        await expect(harness.bulkUpdate('User', { name: 'a' }, { email: 'new' })).rejects.toThrow(
+          "It is refused (bulk: 'throw')",
+        );
         await expect(harness.bulkDelete('User', { name: 'a' })).rejects.toThrow('A bulk delete of');
         expect(await harness.all('User')).toEqual([expect.objectContaining({ name: 'a', email: 'x' })]);
       });
@@ -536,7 +599,9 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
       const reported: string[] = [];
       using handler = onError((error) => reported.push((error as Error).message));
       listen('postSave', () => harness.insert('User', ada), User, { afterCommit: true });
-      await harness.transaction((tx) => harness.insert('User', ada, tx)).catch((error: unknown) => reported.push((error as Error).message));
+      await harness
+        .transaction((tx) => harness.insert('User', ada, tx))
+        .catch((error: unknown) => reported.push((error as Error).message));
       expect(reported.at(-1)).toMatch(/without end/);
       expect((await harness.all('User')).length).toBeLessThan(50);
       expect(handler).toBeDefined();
@@ -559,12 +624,16 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
       });
       afterEach(() => other.close());
 
-      test('do not hear each other\'s transactions', async () => {
+      test("do not hear each other's transactions", async () => {
         for (const sender of new Set([User, other.senders.User])) {
-          listen('postSave', ({ instance, using, onCommit }) => {
-            log.push(`${using} ${instance.name}`);
-            onCommit(() => log.push(`${using} ${instance.name} is committed`));
-          }, sender);
+          listen(
+            'postSave',
+            ({ instance, using, onCommit }) => {
+              log.push(`${using} ${instance.name}`);
+              onCommit(() => log.push(`${using} ${instance.name} is committed`));
+            },
+            sender,
+          );
         }
         await harness
           .transaction(async (tx) => {
@@ -612,26 +681,36 @@ export function contract<Tx>(name: string, harness: Harness<Tx>, second?: Harnes
       expect(log.sort()).toEqual(kept);
       expect((await harness.all('User')).map((user) => user.name).sort()).toEqual(kept);
       const users = new Map((await harness.all('User')).map((user) => [user.id, user.name]));
-      expect((await harness.all('Profile')).map(({ userId, bio }) => users.get(userId) === bio)).toEqual(kept.map(() => true));
+      expect((await harness.all('Profile')).map(({ userId, bio }) => users.get(userId) === bio)).toEqual(
+        kept.map(() => true),
+      );
     });
 
-    test.runIf(harness.concurrent)('12. receivers after the commit do not wait for a connection that their own transaction holds', async () => {
-      listen('postSave', async ({ instance }) => {
-        expect((await harness.all('User')).map((user) => user.id)).toContain(instance.id);
-        await harness.insert('Profile', { userId: instance.id, bio: 'after the commit' });
-        log.push(instance.name);
-      }, User, { afterCommit: true });
-      const names = Array.from({ length: 50 }, (_unused, index) => `user ${index}`);
-      await Promise.all(
-        names.map((each, index) =>
-          index % 2 === 0
-            ? harness.insert('User', { ...ada, name: each })
-            : harness.transaction((tx) => harness.insert('User', { ...ada, name: each }, tx)),
-        ),
-      );
-      expect(log.sort()).toEqual(names.sort());
-      expect(await harness.all('Profile')).toHaveLength(50);
-    });
+    test.runIf(harness.concurrent)(
+      '12. receivers after the commit do not wait for a connection that their own transaction holds',
+      async () => {
+        listen(
+          'postSave',
+          async ({ instance }) => {
+            expect((await harness.all('User')).map((user) => user.id)).toContain(instance.id);
+            await harness.insert('Profile', { userId: instance.id, bio: 'after the commit' });
+            log.push(instance.name);
+          },
+          User,
+          { afterCommit: true },
+        );
+        const names = Array.from({ length: 50 }, (_unused, index) => `user ${index}`);
+        await Promise.all(
+          names.map((each, index) =>
+            index % 2 === 0
+              ? harness.insert('User', { ...ada, name: each })
+              : harness.transaction((tx) => harness.insert('User', { ...ada, name: each }, tx)),
+          ),
+        );
+        expect(log.sort()).toEqual(names.sort());
+        expect(await harness.all('Profile')).toHaveLength(50);
+      },
+    );
 
     test('13. detaching leaves the ORM as it was', async () => {
       listen('preSave', () => log.push('preSave'));

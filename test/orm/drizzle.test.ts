@@ -10,7 +10,15 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
-import { postBulk, postDelete, postSave, preDelete, preSave, type SignalsOptions, withSignals } from '../../src/drizzle.ts';
+import {
+  postBulk,
+  postDelete,
+  postSave,
+  preDelete,
+  preSave,
+  type SignalsOptions,
+  withSignals,
+} from '../../src/drizzle.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { contract, type Harness, type ModelName, type Rows } from './contract.ts';
 
@@ -24,11 +32,16 @@ afterAll(async () => {
 });
 
 /* eslint-disable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-explicit-any -- one harness for both dialects, which have no type in common */
-function harness(tables: Record<ModelName, any>, connect: () => Promise<{ db: any; close(): unknown }>, flags: { concurrent: boolean }): Harness<any> {
+function harness(
+  tables: Record<ModelName, any>,
+  connect: () => Promise<{ db: any; close(): unknown }>,
+  flags: { concurrent: boolean },
+): Harness<any> {
   let raw: any;
   let db: any;
   let close: () => unknown;
-  const where = (model: ModelName, values: object): SQL | undefined => and(...Object.entries(values).map(([name, value]) => eq(getTableColumns(tables[model])[name] as never, value)));
+  const where = (model: ModelName, values: object): SQL | undefined =>
+    and(...Object.entries(values).map(([name, value]) => eq(getTableColumns(tables[model])[name] as never, value)));
   return {
     senders: tables,
     wrapsWrites: true,
@@ -53,7 +66,8 @@ function harness(tables: Record<ModelName, any>, connect: () => Promise<{ db: an
     insertMany: (model, values, tx = db) => tx.insert(tables[model]).values(values).returning(),
     update: (model, { id }, values, tx = db) => tx.update(tables[model]).set(values).where(where(model, { id })),
     remove: (model, { id }, tx = db) => tx.delete(tables[model]).where(where(model, { id })),
-    all: <M extends ModelName>(model: M, tx = db): Promise<Rows[M][]> => tx.select().from(tables[model]).orderBy(tables[model].id),
+    all: <M extends ModelName>(model: M, tx = db): Promise<Rows[M][]> =>
+      tx.select().from(tables[model]).orderBy(tables[model].id),
     transaction: (run, tx = db) => tx.transaction(run),
     bulkUpdate: (model, condition, values) => db.update(tables[model]).set(values).where(where(model, condition)),
     bulkDelete: (model, condition) => db.delete(tables[model]).where(where(model, condition)),
@@ -65,12 +79,19 @@ const pgTables = {
   User: pgTable('contract_users', { id: serial().primaryKey(), name: pgText(), email: pgText() }),
   Profile: pgTable('contract_profiles', { id: serial().primaryKey(), userId: pgInteger('user_id'), bio: pgText() }),
 };
-contract('Drizzle, PostgreSQL', harness(pgTables, async () => {
-  await pool.query(`drop table if exists contract_users, contract_profiles;
+contract(
+  'Drizzle, PostgreSQL',
+  harness(
+    pgTables,
+    async () => {
+      await pool.query(`drop table if exists contract_users, contract_profiles;
     create table contract_users (id serial primary key, name text, email text);
     create table contract_profiles (id serial primary key, user_id integer, bio text)`);
-  return { db: drizzlePostgres({ client: pool }), close: () => undefined };
-}, { concurrent: postgres.connections > 1 }));
+      return { db: drizzlePostgres({ client: pool }), close: () => undefined };
+    },
+    { concurrent: postgres.connections > 1 },
+  ),
+);
 
 let files = 0;
 async function connectLibsql(...statements: string[]) {
@@ -82,16 +103,29 @@ const sqliteTables = {
   User: sqliteTable('contract_users', { id: integer().primaryKey(), name: text(), email: text() }),
   Profile: sqliteTable('contract_profiles', { id: integer().primaryKey(), userId: integer('user_id'), bio: text() }),
 };
-const onSqlite = () => harness(
-  sqliteTables,
-  () => connectLibsql('create table contract_users (id integer primary key, name text, email text)', 'create table contract_profiles (id integer primary key, user_id integer, bio text)'),
-  { concurrent: false },
-);
+const onSqlite = () =>
+  harness(
+    sqliteTables,
+    () =>
+      connectLibsql(
+        'create table contract_users (id integer primary key, name text, email text)',
+        'create table contract_profiles (id integer primary key, user_id integer, bio text)',
+      ),
+    { concurrent: false },
+  );
 contract('Drizzle, SQLite', onSqlite(), onSqlite());
 
 describe('Drizzle', () => {
-  const people = sqliteTable('people', { id: integer().primaryKey(), name: text().notNull(), email: text('mail').unique(), age: integer(), seen: integer({ mode: 'timestamp' }).$onUpdate(() => new Date(86_400_000)) });
-  const seats = sqliteTable('seats', { row: integer(), place: integer(), guest: text() }, (table) => [primaryKey({ columns: [table.row, table.place] })]);
+  const people = sqliteTable('people', {
+    id: integer().primaryKey(),
+    name: text().notNull(),
+    email: text('mail').unique(),
+    age: integer(),
+    seen: integer({ mode: 'timestamp' }).$onUpdate(() => new Date(86_400_000)),
+  });
+  const seats = sqliteTable('seats', { row: integer(), place: integer(), guest: text() }, (table) => [
+    primaryKey({ columns: [table.row, table.place] }),
+  ]);
   const keyless = sqliteTable('keyless', { name: text() });
   const owner = {};
   let log: string[] = [];
@@ -117,7 +151,13 @@ describe('Drizzle', () => {
     close();
   });
   const logSaves = (sender: object): void => {
-    postSave.connect((_sender, { instance, created, updateFields, changes }) => log.push(`${JSON.stringify(instance)} ${String(created)} ${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`), { sender, owner });
+    postSave.connect(
+      (_sender, { instance, created, updateFields, changes }) =>
+        log.push(
+          `${JSON.stringify(instance)} ${String(created)} ${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`,
+        ),
+      { sender, owner },
+    );
   };
   const warnings = async (run: () => Promise<unknown>): Promise<string[]> => {
     const heard: string[] = [];
@@ -131,12 +171,15 @@ describe('Drizzle', () => {
 
   test('instance and tx are typed by the table', async () => {
     const { db } = await open();
-    postSave.connect(async (_sender, { instance, tx }) => {
-      const name: string = instance.name;
-      // @ts-expect-error there is no such column
-      void instance.nmae;
-      await tx.insert(keyless).values({ name });
-    }, { sender: people, owner });
+    postSave.connect(
+      async (_sender, { instance, tx }) => {
+        const name: string = instance.name;
+        // @ts-expect-error there is no such column
+        void instance.nmae;
+        await tx.insert(keyless).values({ name });
+      },
+      { sender: people, owner },
+    );
     await db.insert(people).values({ name: 'Ada' });
     expect(await db.select().from(keyless)).toEqual([{ name: 'Ada' }]);
   });
@@ -163,12 +206,25 @@ describe('Drizzle', () => {
       postBulk.connect(() => void log.push('bulk'), { sender, owner });
     }
     await db.update(people).set({ age: 1 }).where(eq(people.email, 'a@b.c'));
-    await db.update(people).set({ age: 2 }).where(and(eq(people.name, 'Ada'), and(eq(people.id, 1), sql`true`)));
-    await db.update(seats).set({ guest: 'a' }).where(and(eq(seats.row, 1), eq(seats.place, 2)));
+    await db
+      .update(people)
+      .set({ age: 2 })
+      .where(and(eq(people.name, 'Ada'), and(eq(people.id, 1), sql`true`)));
+    await db
+      .update(seats)
+      .set({ guest: 'a' })
+      .where(and(eq(seats.row, 1), eq(seats.place, 2)));
     expect(log).toEqual(['save', 'save', 'save']);
-    await db.update(people).set({ age: 3 }).where(sql`${people.id} = 1 or true`);
+    await db
+      .update(people)
+      .set({ age: 3 })
+      .where(sql`${people.id} = 1 or true`);
     await db.update(people).set({ age: 4 });
-    await db.update(people).set({ age: 5 }).where(eq(seats.row, 1)).catch(() => undefined);
+    await db
+      .update(people)
+      .set({ age: 5 })
+      .where(eq(seats.row, 1))
+      .catch(() => undefined);
     await db.update(seats).set({ guest: 'b' }).where(eq(seats.row, 1));
     expect(log.slice(3)).toEqual(['bulk', 'bulk', 'bulk']);
     expect(await db.select().from(people)).toMatchObject([{ age: 4 }]);
@@ -178,8 +234,15 @@ describe('Drizzle', () => {
     const { db } = await open();
     await db.insert(people).values({ name: 'Ada', age: 1, seen: new Date(0) });
     logSaves(people);
-    preSave.connect((_sender, { updateFields, changes }) => log.push(`pre ${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`), { sender: people, owner });
-    await db.update(people).set({ age: sql`${people.age} + 1`, name: 'Ada' }).where(eq(people.id, 1));
+    preSave.connect(
+      (_sender, { updateFields, changes }) =>
+        log.push(`pre ${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`),
+      { sender: people, owner },
+    );
+    await db
+      .update(people)
+      .set({ age: sql`${people.age} + 1`, name: 'Ada' })
+      .where(eq(people.id, 1));
     await db.update(people).set({ name: 'Ada' }).where(eq(people.id, 1));
     expect(log).toEqual([
       'pre age,name null',
@@ -192,22 +255,31 @@ describe('Drizzle', () => {
   test('without beforeImage nothing is read: the instance is what was given, changes is null', async () => {
     const { db } = await open({ beforeImage: false });
     await db.insert(people).values({ name: 'Ada' });
-    preSave.connect((_sender, { instance }) => {
-      log.push(JSON.stringify(instance));
-      instance.name = 'Grace';
-    }, { sender: people, owner });
+    preSave.connect(
+      (_sender, { instance }) => {
+        log.push(JSON.stringify(instance));
+        instance.name = 'Grace';
+      },
+      { sender: people, owner },
+    );
     logSaves(people);
     queries = [];
     await db.update(people).set({ age: 7 }).where(eq(people.id, 1));
     expect(queries.map((query) => query.split(' ')[0])).toEqual(['update']);
-    expect(log).toEqual(['{"id":1,"age":7}', '{"id":1,"age":7,"name":"Grace","email":null,"seen":"1970-01-02T00:00:00.000Z"} false age,name null']);
+    expect(log).toEqual([
+      '{"id":1,"age":7}',
+      '{"id":1,"age":7,"name":"Grace","email":null,"seen":"1970-01-02T00:00:00.000Z"} false age,name null',
+    ]);
   });
 
   test('what a write resolves to is what Drizzle gives; without returning() the number of rows', async () => {
     const { db, raw } = await open();
     const calls = async (): Promise<unknown[]> => [
       await db.insert(people).values({ name: 'a' }).returning(),
-      await db.insert(people).values([{ name: 'b' }, { name: 'c' }]).returning({ who: people.name, up: sql<string>`upper(${people.name})` }),
+      await db
+        .insert(people)
+        .values([{ name: 'b' }, { name: 'c' }])
+        .returning({ who: people.name, up: sql<string>`upper(${people.name})` }),
       await db.insert(people).values({ name: 'd' }).returning().get(),
       await db.update(people).set({ age: 1 }).where(eq(people.id, 1)).returning({ age: people.age }).all(),
       await db.delete(people).where(eq(people.id, 2)).returning(),
@@ -217,7 +289,8 @@ describe('Drizzle', () => {
     ];
     const expected = await calls();
     await raw.delete(people);
-    for (const signal of [preSave, postSave, preDelete, postDelete]) (signal as typeof postSave).connect(() => undefined, { sender: people, owner });
+    for (const signal of [preSave, postSave, preDelete, postDelete])
+      (signal as typeof postSave).connect(() => undefined, { sender: people, owner });
     expect(await calls()).toEqual(expected);
     expect(await db.insert(people).values({ name: 'g' }).returning({ id: people.id }).values()).toEqual([[6]]);
   });
@@ -252,7 +325,8 @@ describe('Drizzle', () => {
 
   test('a row that is not there sends nothing', async () => {
     const { db } = await open();
-    for (const signal of [preSave, postSave, preDelete, postDelete]) (signal as typeof postSave).connect(() => log.push('sent'), { sender: people, owner });
+    for (const signal of [preSave, postSave, preDelete, postDelete])
+      (signal as typeof postSave).connect(() => log.push('sent'), { sender: people, owner });
     await db.update(people).set({ age: 1 }).where(eq(people.id, 99));
     await db.delete(people).where(eq(people.id, 99));
     expect(log).toEqual([]);
@@ -262,11 +336,19 @@ describe('Drizzle', () => {
     const { db } = await open({ bulk: 'signal' });
     postSave.connect(() => log.push('save'), { owner });
     postBulk.connect((_sender, { operation, count }) => log.push(`${operation} ${String(count)}`), { owner });
-    await db.insert(people).values({ id: 1, name: 'a' }).onConflictDoUpdate({ target: people.id, set: { name: 'b' } });
+    await db
+      .insert(people)
+      .values({ id: 1, name: 'a' })
+      .onConflictDoUpdate({ target: people.id, set: { name: 'b' } });
     await db.insert(people).values({ id: 1, name: 'a' }).onConflictDoNothing();
     await db.insert(keyless).select(db.select({ name: people.name }).from(people));
     const some = db.$with('some').as(db.select({ id: people.id }).from(people));
-    await db.with(some).update(people).set({ age: 1 }).where(sql`${people.id} in (select id from ${some})`).returning();
+    await db
+      .with(some)
+      .update(people)
+      .set({ age: 1 })
+      .where(sql`${people.id} in (select id from ${some})`)
+      .returning();
     await db.with(some).insert(people).values({ name: 'with a query' });
     await db.batch([db.update(people).set({ age: 2 }).where(eq(people.id, 1)), db.select().from(people)]);
     expect(log).toEqual(['upsert 1', 'upsert 0', 'insert 1', 'update 1', 'insert 1', 'update undefined']);
@@ -275,9 +357,11 @@ describe('Drizzle', () => {
   test('prepared statements are announced when they are prepared', async () => {
     const { db } = await open();
     postSave.connect(() => log.push('save'), { sender: people, owner });
-    expect(await warnings(async () => {
-      await db.insert(people).values({ name: 'a' }).prepare().execute();
-    })).toEqual([expect.stringMatching(/A bulk insert of people .*drizzle\.test\.ts/)]);
+    expect(
+      await warnings(async () => {
+        await db.insert(people).values({ name: 'a' }).prepare().execute();
+      }),
+    ).toEqual([expect.stringMatching(/A bulk insert of people .*drizzle\.test\.ts/)]);
     expect(log).toEqual([]);
     const { db: strict } = await open({ bulk: 'throw' });
     expect(() => strict.insert(people).values({ name: 'a' }).prepare()).toThrow("refused (bulk: 'throw')");
@@ -286,21 +370,38 @@ describe('Drizzle', () => {
   test("'individual' does what it can: a table without a primary key stays a bulk write", async () => {
     const { db } = await open({ bulk: 'individual' });
     await db.insert(keyless).values([{ name: 'a' }, { name: 'b' }]);
-    await db.insert(people).values([{ name: 'a', age: 1 }, { name: 'b', age: 2 }]);
+    await db.insert(people).values([
+      { name: 'a', age: 1 },
+      { name: 'b', age: 2 },
+    ]);
     logSaves(people);
     postSave.connect(() => log.push('keyless'), { sender: keyless, owner });
     postBulk.connect(() => log.push('bulk'), { owner });
-    expect(await warnings(() => db.update(keyless).set({ name: 'c' }).then(() => undefined))).toHaveLength(1);
+    expect(
+      await warnings(() =>
+        db
+          .update(keyless)
+          .set({ name: 'c' })
+          .then(() => undefined),
+      ),
+    ).toHaveLength(1);
     await db.update(people).set({ age: sql`${people.age} * 10` });
-    expect(log.map((each) => each.split(' ').slice(1).join(' '))).toEqual(['', 'false age {"age":{"from":1,"to":10}}', 'false age {"age":{"from":2,"to":20}}']);
+    expect(log.map((each) => each.split(' ').slice(1).join(' '))).toEqual([
+      '',
+      'false age {"age":{"from":1,"to":10}}',
+      'false age {"age":{"from":2,"to":20}}',
+    ]);
   });
 
   test('without atomic a throw of postSave keeps the row, and tx is the database', async () => {
     const { db } = await open({ atomic: false });
-    postSave.connect(async (_sender, { tx }) => {
-      await tx.insert(keyless).values({ name: 'through tx' });
-      throw new Error('no');
-    }, { sender: people, owner });
+    postSave.connect(
+      async (_sender, { tx }) => {
+        await tx.insert(keyless).values({ name: 'through tx' });
+        throw new Error('no');
+      },
+      { sender: people, owner },
+    );
     await expect(db.insert(people).values({ name: 'a' })).rejects.toThrow('no');
     expect(await db.select().from(people)).toHaveLength(1);
     expect(await db.select().from(keyless)).toHaveLength(1);
@@ -310,7 +411,11 @@ describe('Drizzle', () => {
     const { db } = await open();
     postSave.connect(() => log.push('save'), { sender: people, owner });
     expect(db.update(people).set({ age: 1 }).where(eq(people.id, 1)).toSQL().sql).toMatch(/^update "people"/);
-    await db.insert(people).values({ name: 'a' }).catch(() => undefined).finally(() => log.push('finally'));
+    await db
+      .insert(people)
+      .values({ name: 'a' })
+      .catch(() => undefined)
+      .finally(() => log.push('finally'));
     const dynamic = db.update(people).set({ age: 1 }).$dynamic();
     dynamic.where(eq(people.id, 1));
     await dynamic;
@@ -320,10 +425,13 @@ describe('Drizzle', () => {
 
   test('writes started at once in one transaction are done one after the other', async () => {
     const { db } = await open();
-    preSave.connect(async (_sender, { instance }) => {
-      log.push(`>${instance.name}`);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }, { sender: people, owner });
+    preSave.connect(
+      async (_sender, { instance }) => {
+        log.push(`>${instance.name}`);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      },
+      { sender: people, owner },
+    );
     postSave.connect((_sender, { instance }) => void log.push(`<${instance.name}`), { sender: people, owner });
     await db.transaction((tx) => Promise.all(['a', 'b', 'c'].map((name) => tx.insert(people).values({ name }))));
     expect(log).toEqual(['>a', '<a', '>b', '<b', '>c', '<c']);
@@ -332,7 +440,9 @@ describe('Drizzle', () => {
   test('refuses what it cannot wrap, wrong options, and a second time', async () => {
     const { db, raw } = await open();
     expect(() => withSignals({} as never)).toThrow(/takes a Drizzle database of PostgreSQL or SQLite, not \{/);
-    expect(() => withSignals(raw, { atomc: true } as never)).toThrow(/Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage/);
+    expect(() => withSignals(raw, { atomc: true } as never)).toThrow(
+      /Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage/,
+    );
     expect(() => withSignals(db)).toThrow(/wrapped in withSignals\(\) already/);
   });
 });

@@ -1,9 +1,29 @@
-import { CamelCasePlugin, type ControlledTransaction, type Generated, Kysely, MysqlDialect, NoResultError, PostgresDialect, type Selectable, sql, SqliteDialect, type Transaction } from 'kysely';
+import {
+  CamelCasePlugin,
+  type ControlledTransaction,
+  type Generated,
+  Kysely,
+  MysqlDialect,
+  NoResultError,
+  PostgresDialect,
+  type Selectable,
+  sql,
+  SqliteDialect,
+  type Transaction,
+} from 'kysely';
 import Sqlite from 'libsql';
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers } from '../../src/index.ts';
-import { postBulk, postDelete, postSave, preDelete, preSave, type SignalsOptions, withSignals } from '../../src/kysely.ts';
+import {
+  postBulk,
+  postDelete,
+  postSave,
+  preDelete,
+  preSave,
+  type SignalsOptions,
+  withSignals,
+} from '../../src/kysely.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { contract, type Harness, type ModelName } from './contract.ts';
 
@@ -35,8 +55,14 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
   let raw: Kysely<Database>;
   let db: Kysely<Database>;
   let savepoints = 0;
-  const filtered = (query: { where(name: never, operator: never, value: never): unknown }, condition: object): typeof query =>
-    Object.entries(condition).reduce<typeof query>((each, [name, value]) => each.where(name as never, '=' as never, value as never) as typeof query, query);
+  const filtered = (
+    query: { where(name: never, operator: never, value: never): unknown },
+    condition: object,
+  ): typeof query =>
+    Object.entries(condition).reduce<typeof query>(
+      (each, [name, value]) => each.where(name as never, '=' as never, value as never) as typeof query,
+      query,
+    );
   const run = (query: unknown): Promise<unknown[]> => (query as { execute(): Promise<unknown[]> }).execute();
   return {
     senders: tables,
@@ -44,15 +70,29 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
     savepoints: true,
     concurrent,
     describeWhere: (where) => {
-      const { leftOperand, rightOperand } = where as { leftOperand: { column: { column: { name: string } } }; rightOperand: { value: unknown } };
+      const { leftOperand, rightOperand } = where as {
+        leftOperand: { column: { column: { name: string } } };
+        rightOperand: { value: unknown };
+      };
       return { [leftOperand.column.column.name]: rightOperand.value };
     },
     async open() {
       raw = connect();
-      for (const [table, columns] of [['contract_users', ['name', 'email']], ['contract_profiles', ['userId', 'bio']]] as const) {
+      for (const [table, columns] of [
+        ['contract_users', ['name', 'email']],
+        ['contract_profiles', ['userId', 'bio']],
+      ] as const) {
         await raw.schema.dropTable(table).ifExists().execute();
-        const id = raw.schema.createTable(table).addColumn('id', concurrent || raw.getExecutor().adapter.supportsTransactionalDdl ? 'serial' : 'integer', (column) => column.primaryKey());
-        await columns.reduce((builder, column) => builder.addColumn(column, column === 'userId' ? 'integer' : 'text'), id).execute();
+        const id = raw.schema
+          .createTable(table)
+          .addColumn(
+            'id',
+            concurrent || raw.getExecutor().adapter.supportsTransactionalDdl ? 'serial' : 'integer',
+            (column) => column.primaryKey(),
+          );
+        await columns
+          .reduce((builder, column) => builder.addColumn(column, column === 'userId' ? 'integer' : 'text'), id)
+          .execute();
       }
       await this.attach();
     },
@@ -63,17 +103,42 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
     detach() {
       db = raw;
     },
-    insert: async (model, values, tx = db) => (await tx.insertInto(table(model)).values(values as never).returningAll().executeTakeFirstOrThrow()) as never,
-    saveUnchanged: (model, { id, name }) => db.updateTable(table(model)).set({ name } as never).where('id', '=', id as never).execute(),
+    insert: async (model, values, tx = db) =>
+      (await tx
+        .insertInto(table(model))
+        .values(values as never)
+        .returningAll()
+        .executeTakeFirstOrThrow()) as never,
+    saveUnchanged: (model, { id, name }) =>
+      db
+        .updateTable(table(model))
+        .set({ name } as never)
+        .where('id', '=', id as never)
+        .execute(),
     unchanged: ['preSave', 'postSave'],
-    insertMany: async (model, values, tx = db) => (await tx.insertInto(table(model)).values(values as never).returningAll().execute()) as never,
-    update: (model, { id }, values, tx = db) => tx.updateTable(table(model)).set(values as never).where('id', '=', id as never).execute(),
-    remove: (model, { id }, tx = db) => tx.deleteFrom(table(model)).where('id', '=', id as never).execute(),
+    insertMany: async (model, values, tx = db) =>
+      (await tx
+        .insertInto(table(model))
+        .values(values as never)
+        .returningAll()
+        .execute()) as never,
+    update: (model, { id }, values, tx = db) =>
+      tx
+        .updateTable(table(model))
+        .set(values as never)
+        .where('id', '=', id as never)
+        .execute(),
+    remove: (model, { id }, tx = db) =>
+      tx
+        .deleteFrom(table(model))
+        .where('id', '=', id as never)
+        .execute(),
     all: async (model, tx = db) => (await tx.selectFrom(table(model)).selectAll().orderBy('id').execute()) as never,
     async transaction(work, tx) {
       const name = `savepoint_${String(savepoints++)}`;
       const outer = tx as ControlledTransaction<Database> | undefined;
-      const inner: ControlledTransaction<Database, string[]> = outer === undefined ? await db.startTransaction().execute() : await outer.savepoint(name).execute();
+      const inner: ControlledTransaction<Database, string[]> =
+        outer === undefined ? await db.startTransaction().execute() : await outer.savepoint(name).execute();
       try {
         const result = await work(inner);
         await (outer === undefined ? inner.commit() : inner.releaseSavepoint(name)).execute();
@@ -83,16 +148,26 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
         throw error;
       }
     },
-    bulkUpdate: (model, condition, values) => run(filtered(db.updateTable(table(model)).set(values as never), condition)),
+    bulkUpdate: (model, condition, values) =>
+      run(filtered(db.updateTable(table(model)).set(values as never), condition)),
     bulkDelete: (model, condition) => run(filtered(db.deleteFrom(table(model)), condition)),
   };
 }
 
-contract('Kysely, PostgreSQL', harness(
-  () => new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: postgres.url, max: postgres.connections }) }) }),
-  postgres.connections > 1,
-));
-const onSqlite = () => harness(() => new Kysely({ dialect: new SqliteDialect({ database: new Sqlite(':memory:') }) }), false);
+contract(
+  'Kysely, PostgreSQL',
+  harness(
+    () =>
+      new Kysely({
+        dialect: new PostgresDialect({
+          pool: new pg.Pool({ connectionString: postgres.url, max: postgres.connections }),
+        }),
+      }),
+    postgres.connections > 1,
+  ),
+);
+const onSqlite = () =>
+  harness(() => new Kysely({ dialect: new SqliteDialect({ database: new Sqlite(':memory:') }) }), false);
 contract('Kysely, SQLite', onSqlite(), onSqlite());
 
 describe('Kysely', () => {
@@ -108,7 +183,9 @@ describe('Kysely', () => {
       log: ({ query }) => void queries.push(query.sql),
     });
     await sql`create table people (id integer primary key, name text not null, age integer)`.execute(raw);
-    await sql`create table seats (row_number integer, place integer, guest text, primary key (row_number, place))`.execute(raw);
+    await sql`create table seats (row_number integer, place integer, guest text, primary key (row_number, place))`.execute(
+      raw,
+    );
     queries = [];
     return withSignals(raw, options);
   };
@@ -122,19 +199,29 @@ describe('Kysely', () => {
   });
   const logAll = (): void => {
     for (const signal of [preSave, postSave, preDelete, postDelete, postBulk]) {
-      (signal as AnySignal).connect((_sender: unknown, { instance, operation }: { instance?: Selectable<People>; operation?: string }) => log.push(`${signal.name} ${operation ?? String(instance?.name)}`), { owner });
+      (signal as AnySignal).connect(
+        (_sender: unknown, { instance, operation }: { instance?: Selectable<People>; operation?: string }) =>
+          log.push(`${signal.name} ${operation ?? String(instance?.name)}`),
+        { owner },
+      );
     }
   };
 
   test('instance and tx are typed by the registered tables', async () => {
     const db = await open();
-    postSave.connect(async (sender, { instance, tx }) => {
-      const name: string = instance.name;
-      const table: 'people' = sender;
-      // @ts-expect-error there is no such column
-      void instance.nmae;
-      await tx.insertInto('seats').values({ row_number: instance.id, place: 1, guest: `${name} of ${table}` }).execute();
-    }, { sender: 'people', owner });
+    postSave.connect(
+      async (sender, { instance, tx }) => {
+        const name: string = instance.name;
+        const table: 'people' = sender;
+        // @ts-expect-error there is no such column
+        void instance.nmae;
+        await tx
+          .insertInto('seats')
+          .values({ row_number: instance.id, place: 1, guest: `${name} of ${table}` })
+          .execute();
+      },
+      { sender: 'people', owner },
+    );
     await db.insertInto('people').values({ name: 'Ada' }).execute();
     expect(await db.selectFrom('seats').select('guest').execute()).toEqual([{ guest: 'Ada of people' }]);
   });
@@ -157,14 +244,32 @@ describe('Kysely', () => {
     await db.insertInto('people').values({ name: 'Ada' }).execute();
     await db.insertInto('seats').values({ row_number: 1, place: 2 }).execute();
     logAll();
-    await db.updateTable('people').set('age', 1).where((each) => each.and({ id: 1, name: 'Ada' })).execute();
+    await db
+      .updateTable('people')
+      .set('age', 1)
+      .where((each) => each.and({ id: 1, name: 'Ada' }))
+      .execute();
     await db.updateTable('people').set({ age: 2 }).where('people.id', '=', 1).where('name', 'like', 'A%').execute();
     await db.updateTable('people as p').set({ age: 3 }).where('p.id', '=', 1).execute();
     await db.updateTable('seats').set({ guest: 'a' }).where('row_number', '=', 1).where('place', '=', 2).execute();
-    await db.updateTable('people').set((each) => ({ age: each('age', '+', 1) })).$if(true, (query) => query.where('id', '=', 1)).$call((query) => query.where('name', '=', 'Ada')).execute();
-    expect(log).toEqual(Array.from({ length: 5 }, (_unused, index) => (index === 3 ? 'undefined' : 'Ada')).flatMap((name) => [`preSave ${name}`, `postSave ${name}`]));
+    await db
+      .updateTable('people')
+      .set((each) => ({ age: each('age', '+', 1) }))
+      .$if(true, (query) => query.where('id', '=', 1))
+      .$call((query) => query.where('name', '=', 'Ada'))
+      .execute();
+    expect(log).toEqual(
+      Array.from({ length: 5 }, (_unused, index) => (index === 3 ? 'undefined' : 'Ada')).flatMap((name) => [
+        `preSave ${name}`,
+        `postSave ${name}`,
+      ]),
+    );
     log = [];
-    await db.updateTable('people').set({ age: 5 }).where((each) => each.or([each('id', '=', 1), each('id', '=', 2)])).execute();
+    await db
+      .updateTable('people')
+      .set({ age: 5 })
+      .where((each) => each.or([each('id', '=', 1), each('id', '=', 2)]))
+      .execute();
     await db.updateTable('seats').set({ guest: 'b' }).where('row_number', '=', 1).execute();
     await db.deleteFrom('people').where('id', 'in', [1]).execute();
     expect(log).toEqual(['postBulk update', 'postBulk update', 'postBulk delete']);
@@ -174,9 +279,17 @@ describe('Kysely', () => {
     const db = await open();
     await db.insertInto('people').values({ name: 'Ada', age: 1 }).execute();
     for (const signal of [preSave, postSave] as const) {
-      (signal as typeof postSave).connect((_sender, { updateFields, changes }) => log.push(`${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`), { sender: 'people', owner });
+      (signal as typeof postSave).connect(
+        (_sender, { updateFields, changes }) =>
+          log.push(`${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`),
+        { sender: 'people', owner },
+      );
     }
-    await db.updateTable('people').set((each) => ({ age: each('age', '+', 1), name: 'Ada' })).where('id', '=', 1).execute();
+    await db
+      .updateTable('people')
+      .set((each) => ({ age: each('age', '+', 1), name: 'Ada' }))
+      .where('id', '=', 1)
+      .execute();
     await db.updateTable('people').set({ name: 'Ada' }).where('id', '=', 1).execute();
     expect(log).toEqual(['age,name null', 'age {"age":{"from":1,"to":2}}', ' {}', ' {}']);
   });
@@ -184,10 +297,13 @@ describe('Kysely', () => {
   test('without beforeImage nothing is read', async () => {
     const db = await open({ beforeImage: false });
     await db.insertInto('people').values({ name: 'Ada' }).execute();
-    preSave.connect((_sender, { instance }) => {
-      log.push(JSON.stringify(instance));
-      instance.name = 'Grace';
-    }, { sender: 'people', owner });
+    preSave.connect(
+      (_sender, { instance }) => {
+        log.push(JSON.stringify(instance));
+        instance.name = 'Grace';
+      },
+      { sender: 'people', owner },
+    );
     queries = [];
     await db.updateTable('people').set({ age: 7 }).where('id', '=', 1).execute();
     expect(verbs()).toBe('begin,update,commit');
@@ -198,18 +314,42 @@ describe('Kysely', () => {
   test('what a write resolves to is what Kysely gives', async () => {
     const db = await open();
     const calls = async (): Promise<unknown> => {
-      await db.deleteFrom('people').where(sql<boolean>`true`).execute();
+      await db
+        .deleteFrom('people')
+        .where(sql<boolean>`true`)
+        .execute();
       return [
         await db.insertInto('people').values({ name: 'a' }).returningAll().execute(),
-        await db.insertInto('people').values([{ name: 'b' }, { name: 'c' }]).returning(['id', 'name as who', sql<string>`upper(name)`.as('up')]).execute(),
-        await db.insertInto('people').values((each) => ({ name: 'd', age: each.val(3) })).executeTakeFirst(),
+        await db
+          .insertInto('people')
+          .values([{ name: 'b' }, { name: 'c' }])
+          .returning(['id', 'name as who', sql<string>`upper(name)`.as('up')])
+          .execute(),
+        await db
+          .insertInto('people')
+          .values((each) => ({ name: 'd', age: each.val(3) }))
+          .executeTakeFirst(),
         await db.updateTable('people').set({ age: 1 }).where('id', '=', 1).returning('age').executeTakeFirstOrThrow(),
         await db.updateTable('people').set({ age: 1 }).where('id', '=', 99).executeTakeFirst(),
         await db.updateTable('people').set({ age: 1 }).where('id', '=', 99).returningAll().executeTakeFirst(),
         await db.deleteFrom('people').where('id', '=', 2).execute(),
-        await db.updateTable('people').set({ age: 1 }).where('id', '=', 99).returning('id').executeTakeFirstOrThrow().catch((error: unknown) => error instanceof NoResultError),
-        await db.updateTable('people').set({ age: 1 }).where('id', '=', 99).returning('id').executeTakeFirstOrThrow(() => new RangeError('none')).catch(String),
-      ].map((each) => JSON.stringify(each, (_key, value: unknown) => (typeof value === 'bigint' ? `${String(value)}n` : value)));
+        await db
+          .updateTable('people')
+          .set({ age: 1 })
+          .where('id', '=', 99)
+          .returning('id')
+          .executeTakeFirstOrThrow()
+          .catch((error: unknown) => error instanceof NoResultError),
+        await db
+          .updateTable('people')
+          .set({ age: 1 })
+          .where('id', '=', 99)
+          .returning('id')
+          .executeTakeFirstOrThrow(() => new RangeError('none'))
+          .catch(String),
+      ].map((each) =>
+        JSON.stringify(each, (_key, value: unknown) => (typeof value === 'bigint' ? `${String(value)}n` : value)),
+      );
     };
     const expected = await calls();
     logAll();
@@ -240,14 +380,41 @@ describe('Kysely', () => {
   test('upserts, replaceInto, writes with queries or from expressions are bulk writes', async () => {
     const db = await open({ bulk: 'signal' });
     postSave.connect(() => log.push('save'), { owner });
-    postBulk.connect((sender, { operation, count }) => log.push(`${String(sender)} ${operation} ${String(count)}`), { owner });
-    await db.insertInto('people').values({ id: 1, name: 'a' }).onConflict((conflict) => conflict.column('id').doUpdateSet({ name: 'b' })).execute();
+    postBulk.connect((sender, { operation, count }) => log.push(`${String(sender)} ${operation} ${String(count)}`), {
+      owner,
+    });
+    await db
+      .insertInto('people')
+      .values({ id: 1, name: 'a' })
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ name: 'b' }))
+      .execute();
     await db.insertInto('people').orIgnore().values({ id: 1, name: 'a' }).execute();
     await db.replaceInto('people').values({ id: 1, name: 'c' }).execute();
-    await db.insertInto('people').columns(['name']).expression((each) => each.selectFrom('people').select('name')).execute();
-    await db.with('some', (each) => each.selectFrom('people').select('id')).updateTable('people').set({ age: 1 }).where('id', 'in', (each) => each.selectFrom('some').select('id')).execute();
-    await db.updateTable('people').set({ age: 2 }).where('id', '=', 1).limit(1).execute().catch(() => undefined);
-    expect(log).toEqual(['people upsert 1', 'people upsert 0', 'people upsert 1', 'people insert 1', 'people update 2']);
+    await db
+      .insertInto('people')
+      .columns(['name'])
+      .expression((each) => each.selectFrom('people').select('name'))
+      .execute();
+    await db
+      .with('some', (each) => each.selectFrom('people').select('id'))
+      .updateTable('people')
+      .set({ age: 1 })
+      .where('id', 'in', (each) => each.selectFrom('some').select('id'))
+      .execute();
+    await db
+      .updateTable('people')
+      .set({ age: 2 })
+      .where('id', '=', 1)
+      .limit(1)
+      .execute()
+      .catch(() => undefined);
+    expect(log).toEqual([
+      'people upsert 1',
+      'people upsert 0',
+      'people upsert 1',
+      'people insert 1',
+      'people update 2',
+    ]);
   });
 
   test('what is streamed is announced', async () => {
@@ -259,32 +426,46 @@ describe('Kysely', () => {
     const db = await open({ bulk: 'individual' });
     await db.insertInto('seats').values({ row_number: 1, place: 1 }).execute();
     postSave.connect(() => undefined, { sender: 'seats', owner });
-    await expect(db.updateTable('seats').set({ guest: 'a' }).execute()).rejects.toThrow('seats has no column id, so that its rows cannot be written one by one. Name its primary key');
+    await expect(db.updateTable('seats').set({ guest: 'a' }).execute()).rejects.toThrow(
+      'seats has no column id, so that its rows cannot be written one by one. Name its primary key',
+    );
   });
 
   test('receivers of a transaction with a callback get it, and write in it', async () => {
     const db = await open();
-    postSave.connect(async (_sender, { tx, instance, onCommit }) => {
-      await (tx as Transaction<Database>).insertInto('seats').values({ row_number: instance.id, place: 1 }).execute();
-      onCommit(() => log.push('committed'));
-    }, { sender: 'people', owner });
+    postSave.connect(
+      async (_sender, { tx, instance, onCommit }) => {
+        await (tx as Transaction<Database>).insertInto('seats').values({ row_number: instance.id, place: 1 }).execute();
+        onCommit(() => log.push('committed'));
+      },
+      { sender: 'people', owner },
+    );
     await db.transaction().execute(async (tx) => {
       await tx.insertInto('people').values({ name: 'a' }).execute();
       expect(log).toEqual([]);
       expect(await tx.selectFrom('seats').selectAll().execute()).toHaveLength(1);
     });
     expect(log).toEqual(['committed']);
-    await db.transaction().setIsolationLevel('serializable').execute(async (tx) => {
-      await tx.insertInto('people').values({ name: 'b' }).execute();
-      throw new Error('no');
-    }).catch(() => undefined);
+    await db
+      .transaction()
+      .setIsolationLevel('serializable')
+      .execute(async (tx) => {
+        await tx.insertInto('people').values({ name: 'b' }).execute();
+        throw new Error('no');
+      })
+      .catch(() => undefined);
     expect(log).toEqual(['committed']);
     expect(await db.selectFrom('seats').selectAll().execute()).toHaveLength(1);
   });
 
   test('a commit releases the savepoints that are left', async () => {
     const db = await open();
-    postSave.connect((_sender, { instance, onCommit }) => { onCommit(() => log.push(instance.name)); }, { sender: 'people', owner });
+    postSave.connect(
+      (_sender, { instance, onCommit }) => {
+        onCommit(() => log.push(instance.name));
+      },
+      { sender: 'people', owner },
+    );
     const outer = await db.startTransaction().execute();
     await outer.insertInto('people').values({ name: 'a' }).execute();
     const inner = await outer.savepoint('one').execute();
@@ -301,22 +482,37 @@ describe('Kysely', () => {
   test('withSchema(), withPlugin(), connection() and plugins keep sending', async () => {
     const db = await open({ primaryKeys: { seats: ['rowNumber', 'place'] as never } }, { camel: true });
     logAll();
-    preSave.connect((_sender, { instance }) => {
-      (instance as unknown as { guest: string }).guest += '!';
-    }, { sender: 'seats', owner });
+    preSave.connect(
+      (_sender, { instance }) => {
+        (instance as unknown as { guest: string }).guest += '!';
+      },
+      { sender: 'seats', owner },
+    );
     const camel = db as unknown as Kysely<{ seats: { rowNumber: number; place: number; guest: string } }>;
     await camel.withSchema('main').insertInto('seats').values({ rowNumber: 1, place: 1, guest: 'a' }).execute();
-    await camel.connection().execute((connection) => connection.updateTable('seats').set({ guest: 'b' }).where('rowNumber', '=', 1).where('place', '=', 1).execute());
-    expect(await camel.withoutPlugins().selectFrom('seats').selectAll().execute()).toEqual([{ row_number: 1, place: 1, guest: 'b!' }]);
+    await camel
+      .connection()
+      .execute((connection) =>
+        connection.updateTable('seats').set({ guest: 'b' }).where('rowNumber', '=', 1).where('place', '=', 1).execute(),
+      );
+    expect(await camel.withoutPlugins().selectFrom('seats').selectAll().execute()).toEqual([
+      { row_number: 1, place: 1, guest: 'b!' },
+    ]);
     expect(log).toHaveLength(4);
   });
 
   test('refuses what it cannot wrap, wrong options, and a second time', async () => {
     const db = await open();
     expect(() => withSignals({} as never)).toThrow(/takes a Kysely, not/);
-    expect(() => withSignals(new Kysely({ dialect: new MysqlDialect({ pool: {} as never }) }))).toThrow(/returns what it has written/);
-    expect(() => withSignals(raw, { atomc: true } as never)).toThrow(/Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage, primaryKeys/);
-    expect(() => withSignals(raw, { primaryKeys: { people: 3 } } as never)).toThrow(/primaryKeys\.people must be the name of a column, or an array of names, not 3/);
+    expect(() => withSignals(new Kysely({ dialect: new MysqlDialect({ pool: {} as never }) }))).toThrow(
+      /returns what it has written/,
+    );
+    expect(() => withSignals(raw, { atomc: true } as never)).toThrow(
+      /Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage, primaryKeys/,
+    );
+    expect(() => withSignals(raw, { primaryKeys: { people: 3 } } as never)).toThrow(
+      /primaryKeys\.people must be the name of a column, or an array of names, not 3/,
+    );
     expect(() => withSignals(db)).toThrow(/wrapped in withSignals\(\) already/);
   });
 });

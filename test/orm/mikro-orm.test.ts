@@ -6,7 +6,15 @@ import { MikroORM as LibsqlOrm } from '@mikro-orm/libsql';
 import { MikroORM as PostgresOrm } from '@mikro-orm/postgresql';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers } from '../../src/index.ts';
-import { attachSignals, postBulk, postDelete, postSave, preDelete, preSave, type SignalsOptions } from '../../src/mikro-orm.ts';
+import {
+  attachSignals,
+  postBulk,
+  postDelete,
+  postSave,
+  preDelete,
+  preSave,
+  type SignalsOptions,
+} from '../../src/mikro-orm.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { contract, type Harness, type ModelName, type Rows } from './contract.ts';
 
@@ -29,8 +37,20 @@ class Profile {
   bio!: string;
 }
 const entities = [
-  new EntitySchema({ class: User, tableName: 'contract_users', properties: { id: { type: 'integer', primary: true }, name: { type: 'string' }, email: { type: 'string', nullable: true } } }),
-  new EntitySchema({ class: Profile, tableName: 'contract_profiles', properties: { id: { type: 'integer', primary: true }, userId: { type: 'integer' }, bio: { type: 'string' } } }),
+  new EntitySchema({
+    class: User,
+    tableName: 'contract_users',
+    properties: {
+      id: { type: 'integer', primary: true },
+      name: { type: 'string' },
+      email: { type: 'string', nullable: true },
+    },
+  }),
+  new EntitySchema({
+    class: Profile,
+    tableName: 'contract_profiles',
+    properties: { id: { type: 'integer', primary: true }, userId: { type: 'integer' }, bio: { type: 'string' } },
+  }),
 ];
 const classes = { User, Profile };
 
@@ -86,15 +106,40 @@ function harness(connect: () => Promise<MikroORM>, concurrent: boolean): Harness
     all: async <M extends ModelName>(model: M, em = fork()): Promise<Rows[M][]> =>
       (await em.find(classes[model] as typeof User, {}, { orderBy: { id: 'asc' }, disableIdentityMap: true })) as never,
     transaction: (run, em = fork()) => em.transactional((tx) => run(tx)),
-    bulkUpdate: (model, where, values) => fork().nativeUpdate(classes[model] as typeof User, where as never, values as never),
+    bulkUpdate: (model, where, values) =>
+      fork().nativeUpdate(classes[model] as typeof User, where as never, values as never),
     bulkDelete: (model, where) => fork().nativeDelete(classes[model] as typeof User, where as never),
   };
 }
 
 /** Each with a `contextName` of its own: without, MikroORM takes the transaction of one ORM for that of another. */
-const libsql = (of: readonly EntitySchema[] = entities, options: Partial<Pick<Options, 'debug' | 'logger'>> = {}): Promise<MikroORM> => LibsqlOrm.init({ ...options, entities: [...of], dbName: join(folder, `${String(files)}.db`), contextName: String(files++) }) as Promise<unknown> as Promise<MikroORM>;
-contract('MikroORM 7, SQLite', harness(() => libsql(), false), harness(() => libsql(), false));
-contract('MikroORM 7, PostgreSQL', harness(() => PostgresOrm.init({ entities, clientUrl: postgres.url, pool: { min: 0, max: postgres.connections } }) as Promise<MikroORM>, postgres.connections > 1));
+const libsql = (
+  of: readonly EntitySchema[] = entities,
+  options: Partial<Pick<Options, 'debug' | 'logger'>> = {},
+): Promise<MikroORM> =>
+  LibsqlOrm.init({
+    ...options,
+    entities: [...of],
+    dbName: join(folder, `${String(files)}.db`),
+    contextName: String(files++),
+  }) as Promise<unknown> as Promise<MikroORM>;
+contract(
+  'MikroORM 7, SQLite',
+  harness(() => libsql(), false),
+  harness(() => libsql(), false),
+);
+contract(
+  'MikroORM 7, PostgreSQL',
+  harness(
+    () =>
+      PostgresOrm.init({
+        entities,
+        clientUrl: postgres.url,
+        pool: { min: 0, max: postgres.connections },
+      }) as Promise<MikroORM>,
+    postgres.connections > 1,
+  ),
+);
 
 describe('MikroORM', () => {
   class Author {
@@ -166,9 +211,17 @@ describe('MikroORM', () => {
   const logAll = (...senders: object[]): void => {
     for (const signal of [preSave, postSave, preDelete, postDelete, postBulk] as AnySignal[]) {
       for (const sender of senders) {
-        signal.connect((from: { name: string }, { instance, operation, count }: { instance?: Book & Author; operation?: string; count?: number }) => {
-          log.push(`${signal.name} ${from.name} ${operation === undefined ? (instance?.title ?? instance?.name ?? '') : `${operation} ${String(count)}`}`);
-        }, { sender, owner });
+        signal.connect(
+          (
+            from: { name: string },
+            { instance, operation, count }: { instance?: Book & Author; operation?: string; count?: number },
+          ) => {
+            log.push(
+              `${signal.name} ${from.name} ${operation === undefined ? (instance?.title ?? instance?.name ?? '') : `${operation} ${String(count)}`}`,
+            );
+          },
+          { sender, owner },
+        );
       }
     }
   };
@@ -179,7 +232,14 @@ describe('MikroORM', () => {
     const ada = em.create(Author, { name: 'Ada' });
     ada.books.add(em.create(Book, { title: 'Notes' }), em.create(Novel, { title: 'Tale' }));
     await em.persist(ada).flush();
-    expect(log).toEqual(['preSave Author Ada', 'postSave Author Ada', 'preSave Book Notes', 'preSave Novel Tale', 'postSave Book Notes', 'postSave Novel Tale']);
+    expect(log).toEqual([
+      'preSave Author Ada',
+      'postSave Author Ada',
+      'preSave Book Notes',
+      'preSave Novel Tale',
+      'postSave Book Notes',
+      'postSave Novel Tale',
+    ]);
     log = [];
     await em.flush();
     expect(log).toEqual([]);
@@ -188,20 +248,33 @@ describe('MikroORM', () => {
     expect(log).toEqual(['preDelete Book Notes', 'postDelete Book Notes']);
     log = [];
     await em.remove(ada).flush();
-    expect(log).toEqual(['preDelete Novel Tale', 'postDelete Novel Tale', 'preDelete Author Ada', 'postDelete Author Ada']);
+    expect(log).toEqual([
+      'preDelete Novel Tale',
+      'postDelete Novel Tale',
+      'preDelete Author Ada',
+      'postDelete Author Ada',
+    ]);
   });
 
   test('a receiver may point a new entity at the one that is being saved', async () => {
     const em = await open();
-    postSave.connect(async (_sender, { instance, created, tx }) => {
-      if (!created) return;
-      const book = tx.create(Book, { title: `of ${instance.name}`, author: tx.getReference(Author, instance.id) } as never);
-      await tx.persist(book).flush();
-    }, { sender: Author, owner });
+    postSave.connect(
+      async (_sender, { instance, created, tx }) => {
+        if (!created) return;
+        const book = tx.create(Book, {
+          title: `of ${instance.name}`,
+          author: tx.getReference(Author, instance.id),
+        } as never);
+        await tx.persist(book).flush();
+      },
+      { sender: Author, owner },
+    );
     logAll(Book);
     await em.persist(em.create(Author, { name: 'Ada' })).flush();
     expect(log).toEqual(['preSave Book of Ada', 'postSave Book of Ada']);
-    expect(await orm.em.fork().find(Book, {}, { populate: ['author'] as never })).toMatchObject([{ author: { name: 'Ada' } }]);
+    expect(await orm.em.fork().find(Book, {}, { populate: ['author'] as never })).toMatchObject([
+      { author: { name: 'Ada' } },
+    ]);
     await em.flush();
     expect(log).toHaveLength(2);
   });
@@ -212,18 +285,32 @@ describe('MikroORM', () => {
     const book = em.create(Book, { title: 'Notes', author } as never);
     await em.persist([author, book]).flush();
     for (const sender of [Author, Book]) {
-      postSave.connect((_sender, { updateFields, changes }) => void log.push([...(updateFields ?? [])].join(), JSON.stringify(changes)), { sender, owner });
+      postSave.connect(
+        (_sender, { updateFields, changes }) =>
+          void log.push([...(updateFields ?? [])].join(), JSON.stringify(changes)),
+        { sender, owner },
+      );
     }
     author.born = new Date(1000);
     (author.address as { city: string }).city = 'London';
     book.author = null;
     await em.flush();
-    expect(log.map((each) => each.replaceAll('"', ''))).toEqual(['born,address_city', '{born:{from:0,to:1000},address_city:{from:Paris,to:London}}', 'author', '{author:{from:1,to:null}}']);
+    expect(log.map((each) => each.replaceAll('"', ''))).toEqual([
+      'born,address_city',
+      '{born:{from:0,to:1000},address_city:{from:Paris,to:London}}',
+      'author',
+      '{author:{from:1,to:null}}',
+    ]);
   });
 
   test('begin(), commit() and rollback() by hand', async () => {
     const em = await open();
-    postSave.connect((_sender, { instance, onCommit }) => { onCommit(() => log.push(instance.name)); }, { sender: Author, owner });
+    postSave.connect(
+      (_sender, { instance, onCommit }) => {
+        onCommit(() => log.push(instance.name));
+      },
+      { sender: Author, owner },
+    );
     await em.begin();
     await em.persist(em.create(Author, { name: 'kept' })).flush();
     expect(log).toEqual([]);
@@ -245,19 +332,28 @@ describe('MikroORM', () => {
     await em.upsertMany(Tag, [{ id: 1, name: 'f' }]);
     await em.nativeUpdate(Tag, { name: 'b' }, { name: 'g' });
     await em.nativeDelete(Tag, { id: { $gt: 1 } });
-    expect(log).toEqual(['insert 1', 'insert 2', 'insert 1', 'upsert 1', 'upsert 1', 'update 1', 'delete 3'].map((each) => `postBulk Tag ${each}`));
+    expect(log).toEqual(
+      ['insert 1', 'insert 2', 'insert 1', 'upsert 1', 'upsert 1', 'update 1', 'delete 3'].map(
+        (each) => `postBulk Tag ${each}`,
+      ),
+    );
   });
 
   test('a bulk write in a transaction rolls back with what its receivers write', async () => {
     const em = await open({ bulk: 'signal' });
-    postBulk.connect(async (_sender, { tx }) => {
-      await tx.persist(tx.create(Author, { name: 'by receiver' })).flush();
-    }, { sender: Tag, owner });
-    await em.transactional(async (tx) => {
-      await tx.insert(Tag, { name: 'a' });
-      expect(await tx.count(Author)).toBe(1);
-      throw new Error('no');
-    }).catch(() => undefined);
+    postBulk.connect(
+      async (_sender, { tx }) => {
+        await tx.persist(tx.create(Author, { name: 'by receiver' })).flush();
+      },
+      { sender: Tag, owner },
+    );
+    await em
+      .transactional(async (tx) => {
+        await tx.insert(Tag, { name: 'a' });
+        expect(await tx.count(Author)).toBe(1);
+        throw new Error('no');
+      })
+      .catch(() => undefined);
     expect(await orm.em.fork().count(Author)).toBe(0);
   });
 
@@ -305,7 +401,9 @@ describe('MikroORM', () => {
     expect(() => attachSignals(orm)).toThrow(/already called for this MikroORM/);
     expect(() => attachSignals({} as never)).toThrow(/takes a MikroORM, not/);
     attached[Symbol.dispose]();
-    expect(() => attachSignals(orm, { atomic: true } as never)).toThrow(/Unknown option "atomic" of attachSignals\(\); it takes bulk, using/);
+    expect(() => attachSignals(orm, { atomic: true } as never)).toThrow(
+      /Unknown option "atomic" of attachSignals\(\); it takes bulk, using/,
+    );
     const before = EntityManager.prototype.nativeUpdate;
     const again = attachSignals(orm);
     expect(EntityManager.prototype.nativeUpdate).not.toBe(before);

@@ -5,9 +5,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
 /**
- * A server that speaks MongoDB's wire protocol on loopback, for the real driver and the real Mongoose to talk to where there is no
- * mongod: documents in memory, queries and updates by mingo, transactions with snapshot isolation and write conflicts. It proves the
- * adapter, not MongoDB: run the suite with MONGODB_URL against a mongod as well.
+ * A server that speaks MongoDB's wire protocol on loopback, for the real driver and the real Mongoose to talk to where
+ * there is no mongod: documents in memory, queries and updates by mingo, transactions with snapshot isolation and write
+ * conflicts. It proves the adapter, not MongoDB: run the suite with MONGODB_URL against a mongod as well.
  */
 export async function startServer(): Promise<{ url: string; clear(): void; close(): Promise<void> }> {
   const store = new Store();
@@ -21,17 +21,27 @@ export async function startServer(): Promise<{ url: string; clear(): void; close
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `mongodb://127.0.0.1:${(server.address() as AddressInfo).port}/test?replicaSet=rs`,
-    clear: () => { store.clear(); },
+    clear: () => {
+      store.clear();
+    },
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy();
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
       }),
   };
 }
 
 type Document = Record<string, unknown>;
-type Command = Document & { $db?: string; lsid?: { id: unknown }; txnNumber?: unknown; autocommit?: boolean; startTransaction?: boolean };
+type Command = Document & {
+  $db?: string;
+  lsid?: { id: unknown };
+  txnNumber?: unknown;
+  autocommit?: boolean;
+  startTransaction?: boolean;
+};
 
 const OP_MSG = 2013;
 const OP_QUERY = 2004;
@@ -65,7 +75,7 @@ function answer(message: Buffer, run: (command: Command) => Document): Buffer {
 /** The command of an OP_MSG: a body, and sections that hold its long arrays. */
 function commandOf(message: Buffer): Command {
   const command: Command = {};
-  for (let at = 20; at < message.length; ) {
+  for (let at = 20; at < message.length;) {
     const kind = message[at++];
     const size = message.readInt32LE(at);
     if (kind === 0) {
@@ -97,7 +107,10 @@ type Collections = Map<string, Map<string, Document>>;
 interface Transaction {
   readonly snapshot: Collections;
   /** What it has written: the document before and after. */
-  readonly writes: Map<string, { collection: string; id: string; before: Document | undefined; after: Document | undefined }>;
+  readonly writes: Map<
+    string,
+    { collection: string; id: string; before: Document | undefined; after: Document | undefined }
+  >;
 }
 
 class Store {
@@ -122,21 +135,38 @@ class Store {
   private execute(name: string, command: Command, address: string): Document {
     const transaction = this.transactionOf(name, command);
     const collection = String(command[name]);
-    const find = (filter: unknown): Document[] => [...this.documents(collection, transaction).values()].filter((each) => new Query(filter as Document).test(each));
-    const write = (before: Document | undefined, after: Document | undefined): void => { this.write(collection, transaction, before, after); };
+    const find = (filter: unknown): Document[] =>
+      [...this.documents(collection, transaction).values()].filter((each) => new Query(filter as Document).test(each));
+    const write = (before: Document | undefined, after: Document | undefined): void => {
+      this.write(collection, transaction, before, after);
+    };
     switch (name) {
       case 'hello':
       case 'isMaster':
       case 'ismaster':
         return {
-          helloOk: true, isWritablePrimary: true, ismaster: true, setName: 'rs', setVersion: 1, hosts: [address], primary: address, me: address,
-          maxBsonObjectSize: 16_777_216, maxMessageSizeBytes: 48_000_000, maxWriteBatchSize: 100_000, localTime: new Date(),
-          logicalSessionTimeoutMinutes: 30, minWireVersion: 0, maxWireVersion: 25, readOnly: false,
+          helloOk: true,
+          isWritablePrimary: true,
+          ismaster: true,
+          setName: 'rs',
+          setVersion: 1,
+          hosts: [address],
+          primary: address,
+          me: address,
+          maxBsonObjectSize: 16_777_216,
+          maxMessageSizeBytes: 48_000_000,
+          maxWriteBatchSize: 100_000,
+          localTime: new Date(),
+          logicalSessionTimeoutMinutes: 30,
+          minWireVersion: 0,
+          maxWireVersion: 25,
+          readOnly: false,
         };
       case 'insert': {
         const documents = command.documents as Document[];
         for (const document of documents) {
-          if (this.documents(collection, transaction).has(keyOf(document._id))) throw Object.assign(new Error('E11000 duplicate key error'), { code: 11_000 });
+          if (this.documents(collection, transaction).has(keyOf(document._id)))
+            throw Object.assign(new Error('E11000 duplicate key error'), { code: 11_000 });
           write(undefined, document);
         }
         return { n: documents.length };
@@ -144,7 +174,9 @@ class Store {
       case 'update': {
         let [n, nModified] = [0, 0];
         const upserted: Document[] = [];
-        for (const [index, { q, u, multi, upsert }] of (command.updates as { q: Document; u: Document; multi?: boolean; upsert?: boolean }[]).entries()) {
+        for (const [index, { q, u, multi, upsert }] of (
+          command.updates as { q: Document; u: Document; multi?: boolean; upsert?: boolean }[]
+        ).entries()) {
           const found = find(q);
           if (found.length === 0 && upsert === true) {
             const made = changed({ ...q, _id: q._id ?? new BSON.ObjectId() }, u, true);
@@ -176,11 +208,16 @@ class Store {
         if (document === undefined) return { value: null, lastErrorObject: { n: 0, updatedExisting: false } };
         const after = command.remove === true ? undefined : changed(document, command.update as Document, false);
         write(document, after);
-        return { value: command.new === true ? after : document, lastErrorObject: { n: 1, updatedExisting: after !== undefined } };
+        return {
+          value: command.new === true ? after : document,
+          lastErrorObject: { n: 1, updatedExisting: after !== undefined },
+        };
       }
       case 'find': {
         const { sort = {}, limit = 0 } = command as { sort?: Record<string, number>; limit?: number };
-        const matching = new Query((command.filter ?? {})).find<Document>([...this.documents(collection, transaction).values()]);
+        const matching = new Query(command.filter ?? {}).find<Document>([
+          ...this.documents(collection, transaction).values(),
+        ]);
         const found = (Object.keys(sort).length > 0 ? matching.sort(sort) : matching).all();
         return cursor(`${String(command.$db)}.${collection}`, limit > 0 ? found.slice(0, limit) : found);
       }
@@ -207,7 +244,9 @@ class Store {
     if (command.autocommit !== false || name.endsWith('Transaction')) return undefined;
     const session = sessionOf(command);
     if (command.startTransaction === true) {
-      const snapshot = new Map([...this.collections].map(([collection, documents]) => [collection, new Map(documents)]));
+      const snapshot = new Map(
+        [...this.collections].map(([collection, documents]) => [collection, new Map(documents)]),
+      );
       this.transactions.set(session, { snapshot, writes: new Map() });
     }
     return this.transactions.get(session);
@@ -220,11 +259,21 @@ class Store {
     return documents;
   }
 
-  private write(collection: string, transaction: Transaction | undefined, before: Document | undefined, after: Document | undefined): void {
+  private write(
+    collection: string,
+    transaction: Transaction | undefined,
+    before: Document | undefined,
+    after: Document | undefined,
+  ): void {
     const id = keyOf((after ?? before)?._id);
     if (transaction !== undefined) {
       const first = transaction.writes.get(`${collection} ${id}`);
-      transaction.writes.set(`${collection} ${id}`, { collection, id, before: first === undefined ? before : first.before, after });
+      transaction.writes.set(`${collection} ${id}`, {
+        collection,
+        id,
+        before: first === undefined ? before : first.before,
+        after,
+      });
     }
     const documents = this.documents(collection, transaction);
     if (after === undefined) documents.delete(id);

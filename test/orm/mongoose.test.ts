@@ -1,7 +1,15 @@
 import mongoose, { type ClientSession, type Connection, type Model } from 'mongoose';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
-import { postBulk, postDelete, postSave, preDelete, preSave, signals, type SignalsOptions } from '../../src/mongoose.ts';
+import {
+  postBulk,
+  postDelete,
+  postSave,
+  preDelete,
+  preSave,
+  signals,
+  type SignalsOptions,
+} from '../../src/mongoose.ts';
 import { contract, type Harness, type Rows } from './contract.ts';
 import { startServer } from './mongodb-server.ts';
 
@@ -70,7 +78,8 @@ function harness(at: string, dbName: string): Harness<ClientSession> {
     saveUnchanged: (_model, instance) => (instance as unknown as mongoose.Document).save(),
     unchanged: ['preSave', 'postSave'],
     // one after the other is what `ordered` asks for
-    insertMany: (model, values, tx) => models()[model].create(values as never, { ordered: true, ...session(tx) }) as never,
+    insertMany: (model, values, tx) =>
+      models()[model].create(values as never, { ordered: true, ...session(tx) }) as never,
     update: (_model, instance, values, tx) => (instance as unknown as mongoose.Document).set(values).save(session(tx)),
     remove: async (_model, instance, tx) => {
       await (instance as unknown as mongoose.Document).deleteOne(session(tx));
@@ -81,12 +90,22 @@ function harness(at: string, dbName: string): Harness<ClientSession> {
     },
     // MongoDB has no savepoints: a transaction in one is part of it
     transaction: (run, tx) => (tx === undefined ? connection().transaction(run) : run(tx)),
-    bulkUpdate: (model, where, values) => models()[model].updateMany(where as never, values).exec(),
-    bulkDelete: (model, where) => models()[model].deleteMany(where as never).exec(),
+    bulkUpdate: (model, where, values) => {
+      const target = models()[model];
+      return target.updateMany(where as never, values).exec();
+    },
+    bulkDelete: (model, where) => {
+      const target = models()[model];
+      return target.deleteMany(where as never).exec();
+    },
   };
 }
 
-contract(`Mongoose on ${MONGODB_URL === undefined ? 'a server of the tests' : 'MongoDB'}`, harness(url, 'contract'), harness(otherServer?.url ?? url, 'other'));
+contract(
+  `Mongoose on ${MONGODB_URL === undefined ? 'a server of the tests' : 'MongoDB'}`,
+  harness(url, 'contract'),
+  harness(otherServer?.url ?? url, 'other'),
+);
 
 describe('Mongoose', () => {
   const owner = {};
@@ -104,7 +123,12 @@ describe('Mongoose', () => {
   const personModel = () =>
     instance.model(
       'Person',
-      new instance.Schema({ name: String, age: Number, address: new instance.Schema({ city: String }), pets: [new instance.Schema({ name: String })] }),
+      new instance.Schema({
+        name: String,
+        age: Number,
+        address: new instance.Schema({ city: String }),
+        pets: [new instance.Schema({ name: String })],
+      }),
       'people',
     );
 
@@ -120,8 +144,15 @@ describe('Mongoose', () => {
     await open();
     const Person = personModel();
     const person = await Person.create({ name: 'Ada' });
-    preDelete.connect((_sender, { instance: document }) => log.push(`preDelete ${String(document.name)}`), { sender: Person, owner });
-    postDelete.connect((_sender, { instance: document, origin }) => log.push(`postDelete ${String(document.id === person.id)} ${String(origin === document)}`), { sender: Person, owner });
+    preDelete.connect((_sender, { instance: document }) => log.push(`preDelete ${String(document.name)}`), {
+      sender: Person,
+      owner,
+    });
+    postDelete.connect(
+      (_sender, { instance: document, origin }) =>
+        log.push(`postDelete ${String(document.id === person.id)} ${String(origin === document)}`),
+      { sender: Person, owner },
+    );
     postBulk.connect(() => log.push('postBulk'), { owner });
     await person.deleteOne();
     expect(log).toEqual(['preDelete Ada', 'postDelete true true']);
@@ -131,7 +162,11 @@ describe('Mongoose', () => {
     await open();
     const Person = personModel();
     const person = await Person.create({ name: 'Ada' });
-    postSave.connect((_sender, { created, updateFields, changes }) => log.push(`${created} ${String(updateFields?.size)} ${JSON.stringify(changes)}`), { sender: Person, owner });
+    postSave.connect(
+      (_sender, { created, updateFields, changes }) =>
+        log.push(`${created} ${String(updateFields?.size)} ${JSON.stringify(changes)}`),
+      { sender: Person, owner },
+    );
     await person.save();
     expect(log).toEqual(['false 0 {}']);
   });
@@ -140,7 +175,11 @@ describe('Mongoose', () => {
     await open();
     const Person = personModel();
     const person = await Person.create({ name: 'Ada', address: { city: 'London' }, pets: [{ name: 'Cat' }] });
-    postSave.connect((sender, { updateFields, changes }) => log.push(`${String(sender === Person)} ${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`), { owner });
+    postSave.connect(
+      (sender, { updateFields, changes }) =>
+        log.push(`${String(sender === Person)} ${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`),
+      { owner },
+    );
     person.set('address.city', 'Paris');
     await person.save();
     expect(log).toEqual(['true address.city {"address.city":{"from":"London","to":"Paris"}}']);
@@ -151,7 +190,11 @@ describe('Mongoose', () => {
     const Person = personModel();
     const person = await Person.create({ name: 'Ada' });
     instance.set('debug', (_collection: string, method: string) => void log.push(method));
-    postSave.connect((_sender, { updateFields, changes }) => log.push(`${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`), { sender: Person, owner });
+    postSave.connect(
+      (_sender, { updateFields, changes }) =>
+        log.push(`${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`),
+      { sender: Person, owner },
+    );
     person.name = 'Grace';
     await person.save();
     expect(log).toEqual(['updateOne', 'name null']);
@@ -172,11 +215,17 @@ describe('Mongoose', () => {
   test('insertMany() is a save of each document, in the session it is given', async () => {
     await open();
     const Person = personModel();
-    preSave.connect((_sender, { instance: document, tx }) => {
-      document.set('name', document.name?.toUpperCase());
-      log.push(`preSave ${String(tx?.inTransaction())}`);
-    }, { sender: Person, owner });
-    postSave.connect((_sender, { instance: document, created }) => log.push(`postSave ${String(document.name)} ${created}`), { sender: Person, owner, afterCommit: true });
+    preSave.connect(
+      (_sender, { instance: document, tx }) => {
+        document.set('name', document.name?.toUpperCase());
+        log.push(`preSave ${String(tx?.inTransaction())}`);
+      },
+      { sender: Person, owner },
+    );
+    postSave.connect(
+      (_sender, { instance: document, created }) => log.push(`postSave ${String(document.name)} ${created}`),
+      { sender: Person, owner, afterCommit: true },
+    );
     await instance.connection.transaction(async (tx) => {
       await Person.insertMany([{ name: 'a' }, { name: 'b' }], { session: tx });
       log.push('inside');
@@ -188,8 +237,18 @@ describe('Mongoose', () => {
   test('queries send postBulk with filter, update and count', async () => {
     await open({ bulk: 'signal' });
     const Person = personModel();
-    await Person.create([{ name: 'a', age: 1 }, { name: 'b', age: 1 }], { ordered: true });
-    postBulk.connect((sender, { operation, where, count }) => log.push(`${String(sender === Person)} ${operation} ${JSON.stringify(where)} ${String(count)}`), { owner });
+    await Person.create(
+      [
+        { name: 'a', age: 1 },
+        { name: 'b', age: 1 },
+      ],
+      { ordered: true },
+    );
+    postBulk.connect(
+      (sender, { operation, where, count }) =>
+        log.push(`${String(sender === Person)} ${operation} ${JSON.stringify(where)} ${String(count)}`),
+      { owner },
+    );
     await Person.updateOne({ name: 'a' }, { age: 2 });
     await Person.updateMany({}, { $inc: { age: 1 } });
     await Person.findOneAndUpdate({ name: 'b' }, { age: 9 });
@@ -210,10 +269,13 @@ describe('Mongoose', () => {
     await open({ atomic: true });
     const Person = personModel();
     const person = await Person.create({ name: 'kept' });
-    postSave.connect(async (_sender, { instance: document, tx }) => {
-      await Person.collection.insertOne({ name: 'in the same transaction' }, { session: tx as ClientSession });
-      throw new Error(`no ${String(document.name)}`);
-    }, { sender: Person, owner });
+    postSave.connect(
+      async (_sender, { instance: document, tx }) => {
+        await Person.collection.insertOne({ name: 'in the same transaction' }, { session: tx as ClientSession });
+        throw new Error(`no ${String(document.name)}`);
+      },
+      { sender: Person, owner },
+    );
     postDelete.connect(() => Promise.reject(new Error('no')), { sender: Person, owner });
     await expect(new Person({ name: 'a' }).save()).rejects.toThrow('no a');
     await expect(Person.create({ name: 'b' })).rejects.toThrow('no b');
@@ -232,10 +294,13 @@ describe('Mongoose', () => {
   test('a session passed on by Mongoose itself is tx', async () => {
     await open({}, { transactionAsyncLocalStorage: true });
     const Person = personModel();
-    postSave.connect((_sender, { tx, onCommit }) => {
-      log.push(String(tx?.inTransaction()));
-      onCommit(() => log.push('committed'));
-    }, { sender: Person, owner });
+    postSave.connect(
+      (_sender, { tx, onCommit }) => {
+        log.push(String(tx?.inTransaction()));
+        onCommit(() => log.push('committed'));
+      },
+      { sender: Person, owner },
+    );
     await instance.connection.transaction(async () => {
       await Person.create({ name: 'a' });
       log.push('inside');
@@ -246,11 +311,18 @@ describe('Mongoose', () => {
   test('a transaction that is tried again forgets what the first try put off', async () => {
     await open();
     const Person = personModel();
-    postSave.connect((_sender, { instance: document }) => log.push(String(document.name)), { sender: Person, owner, afterCommit: true });
+    postSave.connect((_sender, { instance: document }) => log.push(String(document.name)), {
+      sender: Person,
+      owner,
+      afterCommit: true,
+    });
     let tries = 0;
     await instance.connection.transaction(async (tx) => {
       await new Person({ name: `try ${++tries}` }).save({ session: tx });
-      if (tries === 1) throw Object.assign(new mongoose.mongo.MongoServerError({ message: 'again' }), { errorLabelSet: new Set(['TransientTransactionError']) });
+      if (tries === 1)
+        throw Object.assign(new mongoose.mongo.MongoServerError({ message: 'again' }), {
+          errorLabelSet: new Set(['TransientTransactionError']),
+        });
     });
     expect(log).toEqual(['try 2']);
   });
@@ -269,8 +341,14 @@ describe('Mongoose', () => {
   test('bulkWrite() sends postBulk for each kind of operation', async () => {
     await open({ bulk: 'signal' });
     const Person = personModel();
-    postBulk.connect((_sender, { operation, count }) => log.push(`${operation} ${String(count)}`), { sender: Person, owner });
-    await Person.bulkWrite([{ insertOne: { document: { name: 'a' } } }, { updateOne: { filter: { name: 'a' }, update: { age: 1 } } }]);
+    postBulk.connect((_sender, { operation, count }) => log.push(`${operation} ${String(count)}`), {
+      sender: Person,
+      owner,
+    });
+    await Person.bulkWrite([
+      { insertOne: { document: { name: 'a' } } },
+      { updateOne: { filter: { name: 'a' }, update: { age: 1 } } },
+    ]);
     expect(log).toEqual(['insert 1', 'update 1']);
   });
 
@@ -288,6 +366,8 @@ describe('Mongoose', () => {
     await open();
     expect(() => signals({ atomic: 'yes' } as never)).toThrow(/atomic must be true or false, not "yes"/);
     expect(() => signals({ bulk: 'loud' } as never)).toThrow(/bulk must be one of/);
-    expect(() => signals({ atomc: true } as never)).toThrow(/Unknown option "atomc" of signals\(\); it takes bulk, using, atomic, beforeImage/);
+    expect(() => signals({ atomc: true } as never)).toThrow(
+      /Unknown option "atomc" of signals\(\); it takes bulk, using, atomic, beforeImage/,
+    );
   });
 });

@@ -32,14 +32,23 @@ const TABLES = [
   'create table seats ("row" integer, place integer, guest text, primary key ("row", place))',
 ];
 async function onSqlite(): Promise<PrismaClient> {
-  const client = new PrismaClient({ adapter: new PrismaLibSql({ url: `file:${join(folder, `${String(files++)}.db`)}` }) });
-  for (const table of TABLES) await client.$executeRawUnsafe(table.replace('ID', 'integer primary key autoincrement').replace('DATE', 'datetime'));
+  const client = new PrismaClient({
+    adapter: new PrismaLibSql({ url: `file:${join(folder, `${String(files++)}.db`)}` }),
+  });
+  for (const table of TABLES)
+    await client.$executeRawUnsafe(
+      table.replace('ID', 'integer primary key autoincrement').replace('DATE', 'datetime'),
+    );
   return client;
 }
 async function onPostgres(): Promise<PrismaClient> {
-  const client = new PostgresClient({ adapter: new PrismaPg({ connectionString: postgres.url, max: postgres.connections }), transactionOptions: { maxWait: 20_000, timeout: 20_000 } });
+  const client = new PostgresClient({
+    adapter: new PrismaPg({ connectionString: postgres.url, max: postgres.connections }),
+    transactionOptions: { maxWait: 20_000, timeout: 20_000 },
+  });
   await client.$executeRawUnsafe('drop table if exists contract_users, contract_profiles, notes, seats');
-  for (const table of TABLES) await client.$executeRawUnsafe(table.replace('ID', 'serial primary key').replace('DATE', 'timestamp(3)'));
+  for (const table of TABLES)
+    await client.$executeRawUnsafe(table.replace('ID', 'serial primary key').replace('DATE', 'timestamp(3)'));
   // the two are generated from the same models
   return client as unknown as PrismaClient;
 }
@@ -65,16 +74,21 @@ function harness(connect: () => Promise<PrismaClient>, concurrent: boolean): Har
     detach() {
       prisma = raw;
     },
-    insert: async (model, values, tx = prisma) => (await delegate(tx, model).create({ data: values as never })) as never,
-    saveUnchanged: (model, { id, name }) => delegate(prisma, model).update({ where: { id: id as number }, data: { name } as never }),
+    insert: async (model, values, tx = prisma) =>
+      (await delegate(tx, model).create({ data: values as never })) as never,
+    saveUnchanged: (model, { id, name }) =>
+      delegate(prisma, model).update({ where: { id: id as number }, data: { name } as never }),
     unchanged: ['preSave', 'postSave'],
     insertLazily: (model, values, tx) => delegate(tx, model).create({ data: values as never }),
-    insertMany: async (model, values, tx = prisma) => (await delegate(tx, model).createManyAndReturn({ data: values as never })) as never,
-    update: (model, { id }, values, tx = prisma) => delegate(tx, model).update({ where: { id: id as number }, data: values as never }),
+    insertMany: async (model, values, tx = prisma) =>
+      (await delegate(tx, model).createManyAndReturn({ data: values as never })) as never,
+    update: (model, { id }, values, tx = prisma) =>
+      delegate(tx, model).update({ where: { id: id as number }, data: values as never }),
     remove: (model, { id }, tx = prisma) => delegate(tx, model).delete({ where: { id: id as number } }),
     all: async (model, tx = prisma) => (await delegate(tx, model).findMany({ orderBy: { id: 'asc' } })) as never,
     transaction: (run, tx = prisma) => tx.$transaction((inner) => run(inner as Tx)),
-    bulkUpdate: async (model, where, values) => delegate(prisma, model).updateMany({ where: where as never, data: values as never }),
+    bulkUpdate: async (model, where, values) =>
+      delegate(prisma, model).updateMany({ where: where as never, data: values as never }),
     bulkDelete: async (model, where) => delegate(prisma, model).deleteMany({ where: where as never }),
   };
 }
@@ -91,10 +105,14 @@ describe('Prisma', () => {
   const open = async (options?: SignalsOptions) => {
     const file = `file:${join(folder, `${String(files++)}.db`)}`;
     raw = new PrismaClient({ adapter: new PrismaLibSql({ url: file }), log: [{ emit: 'event', level: 'query' }] });
-    (raw as unknown as { $on(event: string, listener: (event: { query: string }) => void): void }).$on('query', ({ query }) => {
-      queries.push(query.split(' ')[0]?.toLowerCase() ?? '');
-    });
-    for (const table of TABLES) await raw.$executeRawUnsafe(table.replace('ID', 'integer primary key autoincrement').replace('DATE', 'datetime'));
+    (raw as unknown as { $on(event: string, listener: (event: { query: string }) => void): void }).$on(
+      'query',
+      ({ query }) => {
+        queries.push(query.split(' ')[0]?.toLowerCase() ?? '');
+      },
+    );
+    for (const table of TABLES)
+      await raw.$executeRawUnsafe(table.replace('ID', 'integer primary key autoincrement').replace('DATE', 'datetime'));
     queries = [];
     return raw.$extends(signals(options)) as unknown as PrismaClient;
   };
@@ -108,9 +126,22 @@ describe('Prisma', () => {
   const logAll = (...senders: string[]): void => {
     for (const signal of [preSave, postSave, preDelete, postDelete, postBulk] as AnySignal[]) {
       for (const sender of senders) {
-        signal.connect((from: string, { instance, created, operation, count }: { instance?: { name?: string; bio?: string }; created?: boolean; operation?: string; count?: number }) => {
-          log.push(`${signal.name} ${from} ${operation === undefined ? String(instance?.name ?? instance?.bio) : `${operation} ${String(count)}`}${created === true ? ' created' : ''}`);
-        }, { sender, owner });
+        signal.connect(
+          (
+            from: string,
+            {
+              instance,
+              created,
+              operation,
+              count,
+            }: { instance?: { name?: string; bio?: string }; created?: boolean; operation?: string; count?: number },
+          ) => {
+            log.push(
+              `${signal.name} ${from} ${operation === undefined ? String(instance?.name ?? instance?.bio) : `${operation} ${String(count)}`}${created === true ? ' created' : ''}`,
+            );
+          },
+          { sender, owner },
+        );
       }
     }
   };
@@ -118,15 +149,18 @@ describe('Prisma', () => {
 
   test('instance and tx are typed by the registered client', async () => {
     const prisma = await open();
-    postSave.connect(async (sender, { instance, tx }) => {
-      const name: string = instance.name;
-      const model: 'User' = sender;
-      // @ts-expect-error there is no such column
-      void instance.nmae;
-      await tx.profile.create({ data: { userId: instance.id, bio: `${name} of ${model}` } });
-      // @ts-expect-error a transaction cannot be disconnected
-      void tx.$disconnect;
-    }, { sender: 'User', owner });
+    postSave.connect(
+      async (sender, { instance, tx }) => {
+        const name: string = instance.name;
+        const model: 'User' = sender;
+        // @ts-expect-error there is no such column
+        void instance.nmae;
+        await tx.profile.create({ data: { userId: instance.id, bio: `${name} of ${model}` } });
+        // @ts-expect-error a transaction cannot be disconnected
+        void tx.$disconnect;
+      },
+      { sender: 'User', owner },
+    );
     await prisma.user.create({ data: { name: 'Ada' } });
     expect(await prisma.profile.findMany({ select: { bio: true } })).toEqual([{ bio: 'Ada of User' }]);
   });
@@ -141,15 +175,24 @@ describe('Prisma', () => {
     expect(await prisma.user.createMany({ data: [{ name: 'e' }, { name: 'f' }] })).toEqual({ count: 2 });
     await prisma.user.delete({ where: { id } });
     expect(log).toEqual([
-      ...both('User a created'), ...both('User b'), ...both('User c'), ...both('User d created'),
-      'preSave User e created', 'preSave User f created', 'postSave User e created', 'postSave User f created',
-      'preDelete User c', 'postDelete User c',
+      ...both('User a created'),
+      ...both('User b'),
+      ...both('User c'),
+      ...both('User d created'),
+      'preSave User e created',
+      'preSave User f created',
+      'postSave User e created',
+      'postSave User f created',
+      'preDelete User c',
+      'postDelete User c',
     ]);
     log = [];
     await prisma.seat.create({ data: { row: 1, place: 2 } });
     await prisma.seat.update({ where: { row_place: { row: 1, place: 2 } }, data: { guest: 'a' } });
     expect(log).toHaveLength(4);
-    await expect(prisma.user.update({ where: { id: 99 }, data: { name: 'x' } })).rejects.toMatchObject({ code: 'P2025' });
+    await expect(prisma.user.update({ where: { id: 99 }, data: { name: 'x' } })).rejects.toMatchObject({
+      code: 'P2025',
+    });
     await expect(prisma.user.delete({ where: { id: 99 } })).rejects.toMatchObject({ code: 'P2025' });
     expect(log).toHaveLength(4);
   });
@@ -163,16 +206,31 @@ describe('Prisma', () => {
         await client.user.update({ where: { id: 1 }, data: { age: 1 }, select: { name: true } }),
         await client.user.update({ where: { id: 1 }, data: { age: 2 }, omit: { email: true, born: true } }),
         await client.user.update({ where: { id: 1 }, data: { age: 3 }, include: { profiles: true } }),
-        await client.user.update({ where: { id: 1 }, data: { age: 4 }, select: { profiles: { select: { bio: true } }, _count: { select: { profiles: true } } } }),
+        await client.user.update({
+          where: { id: 1 },
+          data: { age: 4 },
+          select: { profiles: { select: { bio: true } }, _count: { select: { profiles: true } } },
+        }),
         await client.user.createManyAndReturn({ data: [{ id: 2, name: 'b' }], select: { id: true } }),
-        await client.user.upsert({ where: { id: 2 }, create: { name: 'x' }, update: { name: 'c' }, select: { name: true } }),
+        await client.user.upsert({
+          where: { id: 2 },
+          create: { name: 'x' },
+          update: { name: 'c' },
+          select: { name: true },
+        }),
         await client.user.delete({ where: { id: 2 }, select: { name: true } }),
         await client.user.update({ where: { id: 1 }, data: { age: 5 } }).profiles(),
       ];
     };
     const expected = await calls(raw);
-    postSave.connect((_sender, { instance }) => log.push(Object.keys(instance).sort().join()), { sender: 'User', owner });
-    postDelete.connect((_sender, { instance }) => log.push(Object.keys(instance).sort().join()), { sender: 'User', owner });
+    postSave.connect((_sender, { instance }) => log.push(Object.keys(instance).sort().join()), {
+      sender: 'User',
+      owner,
+    });
+    postDelete.connect((_sender, { instance }) => log.push(Object.keys(instance).sort().join()), {
+      sender: 'User',
+      owner,
+    });
     expect(await calls(prisma)).toEqual(expected);
     expect(new Set(log)).toEqual(new Set(['age,born,email,handle,id,name']));
     expect(log).toHaveLength(9);
@@ -182,23 +240,36 @@ describe('Prisma', () => {
     const prisma = await open();
     await prisma.user.create({ data: { name: 'a', age: 1, born: new Date(0) } });
     for (const signal of [preSave, postSave] as const) {
-      (signal as typeof postSave).connect((_sender, { updateFields, changes }) => log.push(`${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`), { sender: 'User', owner });
+      (signal as typeof postSave).connect(
+        (_sender, { updateFields, changes }) =>
+          log.push(`${[...(updateFields ?? [])].join()} ${JSON.stringify(changes)}`),
+        { sender: 'User', owner },
+      );
     }
     await prisma.user.update({ where: { id: 1 }, data: { age: { multiply: 10 }, born: new Date(0) } });
     await prisma.user.update({ where: { id: 1 }, data: { born: new Date(1000), name: 'a' } });
     expect(log).toEqual([
-      'age,born null', 'age {"age":{"from":1,"to":10}}',
-      ...Array.from({ length: 2 }, () => 'born {"born":{"from":"1970-01-01T00:00:00.000Z","to":"1970-01-01T00:00:01.000Z"}}'),
+      'age,born null',
+      'age {"age":{"from":1,"to":10}}',
+      ...Array.from(
+        { length: 2 },
+        () => 'born {"born":{"from":"1970-01-01T00:00:00.000Z","to":"1970-01-01T00:00:01.000Z"}}',
+      ),
     ]);
   });
 
   test('preSave may overrule an expression, and write beside relations', async () => {
     const prisma = await open();
-    preSave.connect((_sender, { instance, created }) => {
-      instance.age = created === true ? 1 : 50;
-    }, { sender: 'User', owner });
+    preSave.connect(
+      (_sender, { instance, created }) => {
+        instance.age = created === true ? 1 : 50;
+      },
+      { sender: 'User', owner },
+    );
     const { id } = await prisma.user.create({ data: { name: 'a', profiles: { create: { bio: 'nested' } } } });
-    expect(await prisma.user.update({ where: { id }, data: { age: { increment: 1 }, profiles: { deleteMany: {} } } })).toMatchObject({ age: 50 });
+    expect(
+      await prisma.user.update({ where: { id }, data: { age: { increment: 1 }, profiles: { deleteMany: {} } } }),
+    ).toMatchObject({ age: 50 });
     expect(await prisma.profile.count()).toBe(0);
   });
 
@@ -227,7 +298,10 @@ describe('Prisma', () => {
   test('without beforeImage preSave gets what is set and asked for', async () => {
     const prisma = await open({ beforeImage: false });
     await prisma.user.create({ data: { name: 'a' } });
-    preSave.connect((_sender, { instance, changes }) => void log.push(`${JSON.stringify(instance)} ${JSON.stringify(changes)}`), { sender: 'User', owner });
+    preSave.connect(
+      (_sender, { instance, changes }) => void log.push(`${JSON.stringify(instance)} ${JSON.stringify(changes)}`),
+      { sender: 'User', owner },
+    );
     await prisma.user.update({ where: { id: 1 }, data: { age: 7 } });
     expect(log).toEqual(['{"id":1,"age":7} null']);
   });
@@ -236,23 +310,39 @@ describe('Prisma', () => {
     const prisma = await open({ bulk: 'signal' });
     logAll('User', 'Profile', 'Note');
     await prisma.user.create({ data: { name: 'a', profiles: { create: [{ bio: 'x' }, { bio: 'y' }] } } });
-    await prisma.user.create({ data: { name: 'b', profiles: { create: { bio: 'z', notes: { createMany: { data: [{ text: 'w' }] } } } } } });
-    await prisma.user.update({ where: { id: 1 }, data: { profiles: { update: { where: { id: 1 }, data: { bio: 'v' } }, deleteMany: { bio: 'y' } } } });
+    await prisma.user.create({
+      data: { name: 'b', profiles: { create: { bio: 'z', notes: { createMany: { data: [{ text: 'w' }] } } } } },
+    });
+    await prisma.user.update({
+      where: { id: 1 },
+      data: { profiles: { update: { where: { id: 1 }, data: { bio: 'v' } }, deleteMany: { bio: 'y' } } },
+    });
     expect(log).toEqual([
-      ...both('User a created'), 'postBulk Profile insert undefined',
-      ...both('User b created'), 'postBulk Profile insert undefined', 'postBulk Note insert undefined',
-      ...both('User a'), 'postBulk Profile update undefined', 'postBulk Profile delete undefined',
+      ...both('User a created'),
+      'postBulk Profile insert undefined',
+      ...both('User b created'),
+      'postBulk Profile insert undefined',
+      'postBulk Note insert undefined',
+      ...both('User a'),
+      'postBulk Profile update undefined',
+      'postBulk Profile delete undefined',
     ]);
     const strict = raw.$extends(signals({ bulk: 'throw' })) as unknown as PrismaClient;
     const before = await raw.user.count();
-    await expect(strict.user.create({ data: { name: 'c', profiles: { create: { bio: 'x' } } } })).rejects.toThrow("A bulk insert of Profile sends no save or delete signals for its rows. It is refused (bulk: 'throw')");
+    await expect(strict.user.create({ data: { name: 'c', profiles: { create: { bio: 'x' } } } })).rejects.toThrow(
+      "A bulk insert of Profile sends no save or delete signals for its rows. It is refused (bulk: 'throw')",
+    );
     expect(await raw.user.count()).toBe(before);
   });
 
   test('batches are bulk writes; what is no write of a model is left alone', async () => {
     const prisma = await open({ bulk: 'signal' });
     logAll('User');
-    const [created, count] = await prisma.$transaction([prisma.user.create({ data: { name: 'a' } }), prisma.user.count(), prisma.user.updateMany({ data: { age: 1 } })]);
+    const [created, count] = await prisma.$transaction([
+      prisma.user.create({ data: { name: 'a' } }),
+      prisma.user.count(),
+      prisma.user.updateMany({ data: { age: 1 } }),
+    ]);
     expect(created).toMatchObject({ name: 'a' });
     expect(count).toBe(1);
     expect(log.sort()).toEqual(['postBulk User insert undefined', 'postBulk User update 1']);
@@ -266,47 +356,91 @@ describe('Prisma', () => {
     expect(heard).toEqual([expect.stringMatching(/A bulk update of User .*prisma\.test\.ts:\d+/)]);
     log = [];
     await prisma.$executeRaw`update contract_users set age = 3`;
-    expect(await prisma.$queryRaw`select age from contract_users`).toEqual([{ age: 3n }].map(() => ({ age: expect.anything() as unknown })));
+    expect(await prisma.$queryRaw`select age from contract_users`).toEqual(
+      [{ age: 3n }].map(() => ({ age: expect.anything() as unknown })),
+    );
     await prisma.user.createMany({ data: [{ name: 'b', handle: 'b' }] });
     expect(log).toEqual(both('User b created'));
   });
 
   test("'individual' breaks the many into rows, and gives what they give", async () => {
     const prisma = await open({ bulk: 'individual' });
-    await prisma.user.createMany({ data: [{ name: 'a', age: 1 }, { name: 'b', age: 2 }, { name: 'c', age: 9 }] });
+    await prisma.user.createMany({
+      data: [
+        { name: 'a', age: 1 },
+        { name: 'b', age: 2 },
+        { name: 'c', age: 9 },
+      ],
+    });
     logAll('User');
-    expect(await prisma.user.updateMany({ where: { age: { lt: 5 } }, data: { age: { increment: 1 } } })).toEqual({ count: 2 });
-    expect(await prisma.user.updateManyAndReturn({ where: { name: 'c' }, data: { age: 10 }, select: { age: true } })).toEqual([{ age: 10 }]);
+    expect(await prisma.user.updateMany({ where: { age: { lt: 5 } }, data: { age: { increment: 1 } } })).toEqual({
+      count: 2,
+    });
+    expect(
+      await prisma.user.updateManyAndReturn({ where: { name: 'c' }, data: { age: 10 }, select: { age: true } }),
+    ).toEqual([{ age: 10 }]);
     expect(await prisma.user.deleteMany({ where: { age: 2 } })).toEqual({ count: 1 });
-    expect(log).toEqual([...both('User a'), ...both('User b'), ...both('User c'), 'preDelete User a', 'postDelete User a']);
-    expect(await raw.user.findMany({ select: { name: true, age: true } })).toEqual([{ name: 'b', age: 3 }, { name: 'c', age: 10 }]);
+    expect(log).toEqual([
+      ...both('User a'),
+      ...both('User b'),
+      ...both('User c'),
+      'preDelete User a',
+      'postDelete User a',
+    ]);
+    expect(await raw.user.findMany({ select: { name: true, age: true } })).toEqual([
+      { name: 'b', age: 3 },
+      { name: 'c', age: 10 },
+    ]);
   });
 
   test('options of transactions are passed on; extensions before and after it go on working', async () => {
     await open();
     const seen: string[] = [];
-    const counting = (name: string) => ({ query: { user: { create: ({ args, query }: { args: object; query: (args: object) => Promise<unknown> }) => (seen.push(name), query(args)) } } });
-    const prisma = (raw.$extends(counting('before') as never) as unknown as PrismaClient).$extends(signals()).$extends(counting('after')) as unknown as PrismaClient;
+    const counting = (name: string) => ({
+      query: {
+        user: {
+          create: ({ args, query }: { args: object; query: (args: object) => Promise<unknown> }) => (
+            seen.push(name),
+            query(args)
+          ),
+        },
+      },
+    });
+    const prisma = (raw.$extends(counting('before') as never) as unknown as PrismaClient)
+      .$extends(signals())
+      .$extends(counting('after')) as unknown as PrismaClient;
     logAll('User');
     await prisma.user.create({ data: { name: 'a' } });
-    await prisma.$transaction(async (tx) => { await tx.user.create({ data: { name: 'b' } }); }, { timeout: 10_000 });
+    await prisma.$transaction(
+      async (tx) => {
+        await tx.user.create({ data: { name: 'b' } });
+      },
+      { timeout: 10_000 },
+    );
     expect(seen).toEqual(['before', 'after', 'before', 'after']);
     expect(log).toEqual([...both('User a created'), ...both('User b created')]);
-    await expect(prisma.$transaction(async () => new Promise((resolve) => setTimeout(resolve, 100)), { timeout: 10 })).rejects.toThrow();
+    await expect(
+      prisma.$transaction(async () => new Promise((resolve) => setTimeout(resolve, 100)), { timeout: 10 }),
+    ).rejects.toThrow();
   });
 
   test('without atomic a throw of postSave keeps the row, and tx is the client', async () => {
     const prisma = await open({ atomic: false });
-    postSave.connect(async (_sender, { tx }) => {
-      await tx.profile.create({ data: { userId: 1, bio: 'through tx' } });
-      throw new Error('no');
-    }, { sender: 'User', owner });
+    postSave.connect(
+      async (_sender, { tx }) => {
+        await tx.profile.create({ data: { userId: 1, bio: 'through tx' } });
+        throw new Error('no');
+      },
+      { sender: 'User', owner },
+    );
     await expect(prisma.user.create({ data: { name: 'a' } })).rejects.toThrow('no');
     expect([await raw.user.count(), await raw.profile.count()]).toEqual([1, 1]);
   });
 
   test('refuses what it cannot extend, and wrong options', () => {
-    expect(() => signals({ atomc: true } as never)).toThrow(/Unknown option "atomc" of signals\(\); it takes bulk, using, atomic, beforeImage/);
+    expect(() => signals({ atomc: true } as never)).toThrow(
+      /Unknown option "atomc" of signals\(\); it takes bulk, using, atomic, beforeImage/,
+    );
     expect(() => signals()({} as never)).toThrow(/is for \$extends\(\) of a Prisma Client, not for/);
   });
 });

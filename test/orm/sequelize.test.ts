@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { DataTypes, Model, type ModelStatic, Sequelize, type Transaction } from 'sequelize';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
-import { attachSignals, postBulk, postDelete, postSave, preDelete, preSave, type SignalsOptions } from '../../src/sequelize.ts';
+import {
+  attachSignals,
+  postBulk,
+  postDelete,
+  postSave,
+  preDelete,
+  preSave,
+  type SignalsOptions,
+} from '../../src/sequelize.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { sqlite3 } from '../support/sqlite3.ts';
 import { contract, type Harness, type Rows } from './contract.ts';
@@ -13,7 +21,13 @@ const postgres = await startPostgres();
 const connect = (): Sequelize => new Sequelize(postgres.url, { logging: false, pool: { max: postgres.connections } });
 const folder = mkdtempSync(join(tmpdir(), 'tocsin-sequelize-'));
 let files = 0;
-const connectSqlite = (): Sequelize => new Sequelize({ dialect: 'sqlite', dialectModule: sqlite3, storage: join(folder, `${String(files++)}.db`), logging: false });
+const connectSqlite = (): Sequelize =>
+  new Sequelize({
+    dialect: 'sqlite',
+    dialectModule: sqlite3,
+    storage: join(folder, `${String(files++)}.db`),
+    logging: false,
+  });
 afterAll(async () => {
   await postgres.close();
   rmSync(folder, { recursive: true });
@@ -38,8 +52,14 @@ function harness(open: () => Sequelize, atomic: boolean): Harness<Transaction> {
     countsBulk: false,
     async open() {
       sequelize = open();
-      User.init({ name: DataTypes.TEXT, email: DataTypes.TEXT }, { sequelize, tableName: 'contract_users', timestamps: false });
-      Profile.init({ userId: DataTypes.INTEGER, bio: DataTypes.TEXT }, { sequelize, tableName: 'contract_profiles', timestamps: false });
+      User.init(
+        { name: DataTypes.TEXT, email: DataTypes.TEXT },
+        { sequelize, tableName: 'contract_users', timestamps: false },
+      );
+      Profile.init(
+        { userId: DataTypes.INTEGER, bio: DataTypes.TEXT },
+        { sequelize, tableName: 'contract_profiles', timestamps: false },
+      );
       await sequelize.sync({ force: true });
       await this.attach();
     },
@@ -53,11 +73,14 @@ function harness(open: () => Sequelize, atomic: boolean): Harness<Transaction> {
     detach() {
       attached?.[Symbol.dispose]();
     },
-    insert: async (model, values, transaction) => (await models[model].create(values, inTransaction(transaction))) as never,
+    insert: async (model, values, transaction) =>
+      (await models[model].create(values, inTransaction(transaction))) as never,
     saveUnchanged: (_model, instance) => (instance as unknown as Model).save(),
     unchanged: ['preSave'],
-    insertMany: async (model, values, transaction) => (await models[model].bulkCreate(values, inTransaction(transaction))) as never,
-    update: (_model, instance, values, transaction) => (instance as unknown as Model).update(values, inTransaction(transaction)),
+    insertMany: async (model, values, transaction) =>
+      (await models[model].bulkCreate(values, inTransaction(transaction))) as never,
+    update: (_model, instance, values, transaction) =>
+      (instance as unknown as Model).update(values, inTransaction(transaction)),
     remove: (_model, instance, transaction) => (instance as unknown as Model).destroy(inTransaction(transaction)),
     all: async (model, transaction) => {
       const found: unknown = await models[model].findAll({ order: ['id'], ...inTransaction(transaction) });
@@ -95,7 +118,10 @@ describe('Sequelize', () => {
 
   const open = async (options: SignalsOptions = {}): Promise<void> => {
     sequelize = connect();
-    Person.init({ name: { type: DataTypes.TEXT, validate: { len: [1, 10] } }, age: DataTypes.INTEGER }, { sequelize, tableName: 'people', timestamps: false });
+    Person.init(
+      { name: { type: DataTypes.TEXT, validate: { len: [1, 10] } }, age: DataTypes.INTEGER },
+      { sequelize, tableName: 'people', timestamps: false },
+    );
     Note.init({ text: DataTypes.TEXT }, { sequelize, tableName: 'notes', paranoid: true });
     await sequelize.sync({ force: true });
     attached = attachSignals(sequelize, options);
@@ -112,9 +138,12 @@ describe('Sequelize', () => {
   test('what preSave changes is saved beside save({ fields }), and validated', async () => {
     await open();
     const person = await Person.create({ name: 'Ada', age: 1 });
-    preSave.connect((_sender, { instance }) => {
-      instance.name = instance.name.repeat(2);
-    }, { sender: Person, owner });
+    preSave.connect(
+      (_sender, { instance }) => {
+        instance.name = instance.name.repeat(2);
+      },
+      { sender: Person, owner },
+    );
     person.age = 2;
     await person.save({ fields: ['age'] });
     expect(await Person.findByPk(person.id)).toMatchObject({ name: 'AdaAda', age: 2 });
@@ -125,7 +154,10 @@ describe('Sequelize', () => {
   test('an unchanged instance sends preSave only', async () => {
     await open();
     const person = await Person.create({ name: 'Ada' });
-    preSave.connect((_sender, { updateFields }) => log.push(`preSave ${String(updateFields?.size)}`), { sender: Person, owner });
+    preSave.connect((_sender, { updateFields }) => log.push(`preSave ${String(updateFields?.size)}`), {
+      sender: Person,
+      owner,
+    });
     postSave.connect(() => log.push('postSave'), { sender: Person, owner });
     await person.save();
     expect(log).toEqual(['preSave 0']);
@@ -134,31 +166,62 @@ describe('Sequelize', () => {
   test('a paranoid model is updated, not deleted, unless forced', async () => {
     await open();
     const note = await Note.create({});
-    preSave.connect((_sender, { created, updateFields }) => log.push(`preSave ${created} ${[...(updateFields ?? [])].join()}`), { sender: Note, owner });
-    postSave.connect((_sender, { created, changes }) => log.push(`postSave ${created} ${String(changes?.deletedAt?.from === null)} ${String(changes?.deletedAt?.to instanceof Date)}`), { sender: Note, owner });
+    preSave.connect(
+      (_sender, { created, updateFields }) => log.push(`preSave ${created} ${[...(updateFields ?? [])].join()}`),
+      { sender: Note, owner },
+    );
+    postSave.connect(
+      (_sender, { created, changes }) =>
+        log.push(
+          `postSave ${created} ${String(changes?.deletedAt?.from === null)} ${String(changes?.deletedAt?.to instanceof Date)}`,
+        ),
+      { sender: Note, owner },
+    );
     postDelete.connect((_sender, { instance }) => log.push(`postDelete ${instance.id}`), { sender: Note, owner });
     await note.destroy();
     await note.restore();
     await note.destroy({ force: true });
-    expect(log).toEqual(['preSave false deletedAt', 'postSave false true true', 'preSave false deletedAt', 'postSave false false false', 'postDelete 1']);
+    expect(log).toEqual([
+      'preSave false deletedAt',
+      'postSave false true true',
+      'preSave false deletedAt',
+      'postSave false false false',
+      'postDelete 1',
+    ]);
   });
 
   test('bulk methods send postBulk', async () => {
     await open({ bulk: 'signal' });
-    postBulk.connect((sender, { operation, where, count }) => log.push(`${String(sender === Person || sender === Note)} ${operation} ${JSON.stringify(where)} ${String(count)}`), { owner });
+    postBulk.connect(
+      (sender, { operation, where, count }) =>
+        log.push(
+          `${String(sender === Person || sender === Note)} ${operation} ${JSON.stringify(where)} ${String(count)}`,
+        ),
+      { owner },
+    );
     await Person.bulkCreate([{ name: 'a' }]);
     await Person.update({ age: 1 }, { where: { name: 'a' } });
     await Person.upsert({ id: 1, name: 'b' });
     await Person.bulkCreate([{ id: 1, name: 'c' }], { updateOnDuplicate: ['name'] });
     await Person.destroy({ where: { name: 'c' } });
     await Note.restore();
-    expect(log).toEqual(['true update {"name":"a"} undefined', 'true upsert undefined 1', 'true upsert undefined 1', 'true delete {"name":"c"} undefined', 'true update undefined undefined']);
+    expect(log).toEqual([
+      'true update {"name":"a"} undefined',
+      'true upsert undefined 1',
+      'true upsert undefined 1',
+      'true delete {"name":"c"} undefined',
+      'true update undefined undefined',
+    ]);
   });
 
   test('individualHooks of the app itself sends the signals of each instance, once', async () => {
     await open();
     await Person.bulkCreate([{ name: 'a' }, { name: 'b' }]);
-    postSave.connect((_sender, { instance, created, updateFields }) => log.push(`${instance.name} ${created} ${[...(updateFields ?? [])].join()}`), { sender: Person, owner });
+    postSave.connect(
+      (_sender, { instance, created, updateFields }) =>
+        log.push(`${instance.name} ${created} ${[...(updateFields ?? [])].join()}`),
+      { sender: Person, owner },
+    );
     preDelete.connect((_sender, { instance }) => log.push(`preDelete ${instance.name}`), { sender: Person, owner });
     await Person.bulkCreate([{ name: 'c' }], { individualHooks: true });
     await Person.update({ age: 5 }, { where: { name: ['a', 'b'] }, individualHooks: true });
@@ -168,10 +231,13 @@ describe('Sequelize', () => {
 
   test('findOrCreate() sends postSave, and onCommit once its own transaction has committed', async () => {
     await open();
-    postSave.connect((_sender, { tx, onCommit }) => {
-      log.push(String(tx !== undefined));
-      onCommit(() => log.push('committed'));
-    }, { sender: Person, owner });
+    postSave.connect(
+      (_sender, { tx, onCommit }) => {
+        log.push(String(tx !== undefined));
+        onCommit(() => log.push('committed'));
+      },
+      { sender: Person, owner },
+    );
     await Person.findOrCreate({ where: { name: 'a' } });
     expect(log).toEqual(['true', 'committed']);
   });
@@ -188,7 +254,9 @@ describe('Sequelize', () => {
     expect(() => attachSignals(sequelize)).toThrow(/already called for this Sequelize/);
     expect(() => attachSignals({} as never)).toThrow(/takes a Sequelize, not/);
     attached[Symbol.dispose]();
-    expect(() => attachSignals(sequelize, { atomc: true } as never)).toThrow(/Unknown option "atomc" of attachSignals\(\); it takes bulk, using, atomic/);
+    expect(() => attachSignals(sequelize, { atomc: true } as never)).toThrow(
+      /Unknown option "atomc" of attachSignals\(\); it takes bulk, using, atomic/,
+    );
     const methods = () => [Model.prototype.save.name, Model.update.name, sequelize.hasHook('afterCreate')];
     const before = methods();
     attachSignals(sequelize)[Symbol.dispose]();

@@ -1,6 +1,6 @@
 /**
- * The README's table of the ORMs, from the results of the contract suite: `npm run docs:orms` writes it, and with `--check` it is held
- * against results that are there already.
+ * The README's table of the ORMs, from the results of the contract suite: `npm run docs:orms` writes it, and with
+ * `--check` it is held against results that are there already.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -18,56 +18,64 @@ interface Adapter {
 
 const ADAPTERS: readonly Adapter[] = [
   {
-    orm: '[TypeORM](#typeorm)', suite: 'TypeORM',
+    orm: '[TypeORM](#typeorm)',
+    suite: 'TypeORM',
     fires: '`save()`, `insert()`, `remove()`, `softRemove()`, `recover()`, cascades; `m2mChanged`',
     loud: '`update()`, `delete()`, `upsert()`, `softDelete()`, query builders',
     unseen: '`query()`, `clear()`, `{ listeners: false }`',
     reads: 'none',
   },
   {
-    orm: '[Mongoose](#mongoose)', suite: 'Mongoose',
+    orm: '[Mongoose](#mongoose)',
+    suite: 'Mongoose',
     fires: '`save()`, `create()`, `insertMany()`, `document.deleteOne()`',
     loud: 'query `update…()`, `replaceOne()`, `findOneAnd…()`, `delete…()`; `bulkWrite()`',
     unseen: '`Model.collection`',
     reads: 'one before an update ¹',
   },
   {
-    orm: '[Prisma](#prisma)', suite: 'Prisma',
+    orm: '[Prisma](#prisma)',
+    suite: 'Prisma',
     fires: '`create()`, `update()`, `upsert()`, `delete()`, `createMany…()`',
     loud: '`updateMany…()`, `deleteMany()`, nested writes of other models, batches',
     unseen: '`$executeRaw()`, `$queryRaw()`, nested `connect`',
     reads: 'one before an update ¹ or upsert, and before a delete if `preDelete` has receivers',
   },
   {
-    orm: '[Sequelize](#sequelize)', suite: 'Sequelize',
+    orm: '[Sequelize](#sequelize)',
+    suite: 'Sequelize',
     fires: '`save()`, `create()`, `bulkCreate()`, `findOrCreate()`, `destroy()`, `restore()`',
     loud: '`Model.update()`, `Model.destroy()`, `Model.restore()`, `upsert()`',
     unseen: '`increment()`, `query()`, `{ hooks: false }`, `truncate`',
     reads: 'none',
   },
   {
-    orm: '[Drizzle](#drizzle)', suite: 'Drizzle',
+    orm: '[Drizzle](#drizzle)',
+    suite: 'Drizzle',
     fires: '`insert()`; `update()` and `delete()` of one row by a key',
     loud: 'other `update()` and `delete()`, `onConflict…()`, `insert().select()`, `with()`, `batch()`, `prepare()`',
     unseen: '`execute()`, `run()`, the database that is not wrapped',
     reads: 'one before an update ¹, and before a delete if `preDelete` has receivers',
   },
   {
-    orm: '[MikroORM](#mikroorm)', suite: 'MikroORM',
+    orm: '[MikroORM](#mikroorm)',
+    suite: 'MikroORM',
     fires: '`flush()`: inserts, updates, removals, orphans, cascades',
     loud: '`insert…()`, `upsert…()`, `nativeUpdate()`, `nativeDelete()`',
     unseen: 'query builders, `execute()`, rows of pivot tables',
     reads: 'none',
   },
   {
-    orm: '[Kysely](#kysely)', suite: 'Kysely',
+    orm: '[Kysely](#kysely)',
+    suite: 'Kysely',
     fires: '`insertInto()`; `updateTable()` and `deleteFrom()` of one row by its key',
     loud: 'other updates and deletes, `onConflict()`, `replaceInto()`, `mergeInto()`, `with()`, `stream()`',
     unseen: '`sql`, compiled queries, the Kysely that is not wrapped',
     reads: 'as Drizzle',
   },
   {
-    orm: '[Objection](#objection)', suite: 'Objection',
+    orm: '[Objection](#objection)',
+    suite: 'Objection',
     fires: '`insert()`; `patch()`, `update()`, `delete()` of an instance or by id; graphs',
     loud: 'other `patch()`, `update()`, `delete()`; `onConflict()`',
     unseen: '`relate()`, `unrelate()`, knex',
@@ -106,29 +114,57 @@ function tableOf(results: readonly Result[]): string {
     const failed = own.filter(({ status }) => status === 'failed');
     if (failed.length > 0) throw new Error(`${suite} fails: ${failed.map(({ title }) => title).join('; ')}`);
     const skipped = [...new Set(own.map(({ title }) => title))].filter(
-      (title) => !title.startsWith(PARALLEL) && !OPTIONAL.includes(title) && own.every((each) => each.title !== title || each.status !== 'passed'),
+      (title) =>
+        !title.startsWith(PARALLEL) &&
+        !OPTIONAL.includes(title) &&
+        own.every((each) => each.title !== title || each.status !== 'passed'),
     );
     const metas = own.flatMap(({ meta }) => (meta?.unchanged === undefined ? [] : [meta]));
     const flags = metas as unknown as Flags[];
-    const reasons = Object.entries(EXCEPTIONS).filter(([flag]) => flags.some((each) => each[flag] === false)).map(([, reason]) => reason);
-    const unexplained = skipped.filter((title) => !(OF_SAVEPOINTS.test(title) && flags.every(({ savepoints }) => savepoints === false)));
-    if (unexplained.length > 0) throw new Error(`${suite} skips "${unexplained.join('", "')}": say why in ${import.meta.filename}`);
+    const reasons = Object.entries(EXCEPTIONS)
+      .filter(([flag]) => flags.some((each) => each[flag] === false))
+      .map(([, reason]) => reason);
+    const unexplained = skipped.filter(
+      (title) => !(OF_SAVEPOINTS.test(title) && flags.every(({ savepoints }) => savepoints === false)),
+    );
+    if (unexplained.length > 0)
+      throw new Error(`${suite} skips "${unexplained.join('", "')}": say why in ${import.meta.filename}`);
     const [unchanged = []] = metas.map((each) => each.unchanged ?? []);
-    const engines = [...new Set(own.map(({ ancestorTitles: [name = ''] }) => / on (.+)|, (.+?)(?:, atomic)?$/.exec(name)?.slice(1).find(Boolean) ?? ''))].filter((each) => each !== '');
+    const engines = [
+      ...new Set(
+        own.map(
+          ({ ancestorTitles: [name = ''] }) =>
+            / on (.+)|, (.+?)(?:, atomic)?$/.exec(name)?.slice(1).find(Boolean) ?? '',
+        ),
+      ),
+    ].filter((each) => each !== '');
     const atomic = flags.every(({ wrapsWrites }) => wrapsWrites === true) ? 'yes' : 'with `atomic`';
     const kept = reasons.length === 0 ? 'all' : `all, but ${reasons.join('; ')}`;
     const nothing = unchanged.length === 0 ? 'nothing' : unchanged.map((signal) => `\`${signal}\``).join(', ');
     return `| ${[orm, fires, loud, unseen, nothing, atomic, reads, kept, engines.join(', ')].join(' | ')} |`;
   });
-  return ['| | save and delete signals | loud: `postBulk`, warning | cannot be seen ² | an unchanged save sends | its own transaction | extra reads, with receivers | the contract | tested on |', '|---|---|---|---|---|---|---|---|---|', ...lines, ''].join('\n');
+  return [
+    '| | save and delete signals | loud: `postBulk`, warning | cannot be seen ² | an unchanged save sends | its own transaction | extra reads, with receivers | the contract | tested on |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n');
 }
 
 const [mode, report = REPORT] = process.argv.slice(2);
 if (mode !== '--check') {
-  execFileSync('npx', ['vitest', 'run', '--typecheck.enabled=false', 'test/orm', '--reporter=json', `--outputFile=${REPORT}`], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(
+    'npx',
+    ['vitest', 'run', '--typecheck.enabled=false', 'test/orm', '--reporter=json', `--outputFile=${REPORT}`],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
 }
 const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as { testResults: { assertionResults: Result[] }[] };
 const table = tableOf(testResults.flatMap(({ assertionResults }) => assertionResults));
-const part = readmePart('<!-- from the contract suite: npm run docs:orms -->\n', '<!-- end -->');
+const part = readmePart(
+  '<!-- from the contract suite: npm run docs:orms -->\n\n<!-- prettier-ignore -->\n',
+  '<!-- end -->',
+);
 if (mode !== '--check') part.write(`\n${table}\n`);
-else if (part.current.trim() !== table.trim()) throw new Error('The table of ORMs in README.md is not what the contract suite says. Run: npm run docs:orms');
+else if (part.current.trim() !== table.trim())
+  throw new Error('The table of ORMs in README.md is not what the contract suite says. Run: npm run docs:orms');

@@ -25,7 +25,10 @@ const ProfileSchema = new EntitySchema<Profile>(profileOptions);
 const classes = { User, Profile };
 
 /** One version of TypeORM on one engine. */
-function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeorm'), 'DataSource' | 'EntitySchema'> = { DataSource, EntitySchema }): Harness<EntityManager> {
+function harness(
+  options: DataSourceOptions,
+  typeorm: Pick<typeof import('typeorm'), 'DataSource' | 'EntitySchema'> = { DataSource, EntitySchema },
+): Harness<EntityManager> {
   const entities = [new typeorm.EntitySchema<User>(userOptions), new typeorm.EntitySchema<Profile>(profileOptions)];
   let database: DataSource;
   let attached: Disposable | undefined;
@@ -35,7 +38,12 @@ function harness(options: DataSourceOptions, typeorm: Pick<typeof import('typeor
     savepoints: true,
     concurrent: options.type !== 'sqljs' && postgres.connections > 1,
     async open() {
-      database = await new typeorm.DataSource({ ...options, entities, synchronize: true, dropSchema: true }).initialize();
+      database = await new typeorm.DataSource({
+        ...options,
+        entities,
+        synchronize: true,
+        dropSchema: true,
+      }).initialize();
       await this.attach();
     },
     async close() {
@@ -84,7 +92,11 @@ contract('TypeORM 0.3 on PostgreSQL', harness(onPostgres, older));
 let dataSource: DataSource;
 let attachment: Disposable | undefined;
 async function open(...entities: EntitySchema[]): Promise<DataSource> {
-  return new DataSource({ type: 'sqljs', entities: [UserSchema, ProfileSchema, ...entities], synchronize: true }).initialize();
+  return new DataSource({
+    type: 'sqljs',
+    entities: [UserSchema, ProfileSchema, ...entities],
+    synchronize: true,
+  }).initialize();
 }
 
 class Tag {
@@ -117,7 +129,9 @@ const CommentSchema = new EntitySchema<Comment>({
   name: 'Comment',
   target: Comment,
   columns: { id, text },
-  relations: { article: { type: 'many-to-one', target: 'Article', inverseSide: 'comments', orphanedRowAction: 'delete' } },
+  relations: {
+    article: { type: 'many-to-one', target: 'Article', inverseSide: 'comments', orphanedRowAction: 'delete' },
+  },
 });
 const ArticleSchema = new EntitySchema<Article>({
   name: 'Article',
@@ -130,7 +144,12 @@ const ArticleSchema = new EntitySchema<Article>({
   inheritance: { pattern: 'STI', column: 'kind' },
 });
 Object.assign(ArticleSchema.options.columns, { kind: { type: 'text', default: 'Article' } });
-const ReviewSchema = new EntitySchema<Review>({ name: 'Review', target: Review, type: 'entity-child', columns: { stars: { type: Number, nullable: true } } });
+const ReviewSchema = new EntitySchema<Review>({
+  name: 'Review',
+  target: Review,
+  type: 'entity-child',
+  columns: { stars: { type: Number, nullable: true } },
+});
 
 describe('TypeORM', () => {
   const owner = {};
@@ -157,7 +176,9 @@ describe('TypeORM', () => {
         (sender, { action, instance, model, pkSet, reverse, relation, tx }) => {
           const pks = pkSet === null ? 'null' : [...pkSet].join();
           expect(tx).toBeInstanceOf(EntityManager);
-          log.push(`${(sender as { name: string }).name} ${String((instance as Article).id)} ${action} ${(model as { name: string }).name} ${pks} ${String(reverse)} ${String(relation)}`);
+          log.push(
+            `${(sender as { name: string }).name} ${String((instance as Article).id)} ${action} ${(model as { name: string }).name} ${pks} ${String(reverse)} ${String(relation)}`,
+          );
         },
         { owner },
       );
@@ -224,7 +245,9 @@ describe('TypeORM', () => {
       postSave.connect(() => log.push('postSave'), { owner });
       await dataSource.createQueryBuilder().relation(Article, 'tags').of(article).add([a, b]);
       expect(log).toEqual(['Article 1 preAdd Tag 1,2 false tags', 'Article 1 postAdd Tag 1,2 false tags']);
-      expect(await dataSource.manager.find(Article, { relations: { tags: true } })).toMatchObject([{ tags: [{ id: 1 }, { id: 2 }] }]);
+      expect(await dataSource.manager.find(Article, { relations: { tags: true } })).toMatchObject([
+        { tags: [{ id: 1 }, { id: 2 }] },
+      ]);
     });
 
     test('deleting an object sends none, as in Django', async () => {
@@ -238,24 +261,40 @@ describe('TypeORM', () => {
 
     test('junction rows send no save or delete signals', async () => {
       for (const signal of [preSave, postSave, preDelete, postDelete]) {
-        (signal.connect as (receiver: (sender: unknown) => void, options: object) => void)((sender) => log.push(`${signal.name} ${(sender as { name: string }).name}`), { owner });
+        (signal.connect as (receiver: (sender: unknown) => void, options: object) => void)(
+          (sender) => log.push(`${signal.name} ${(sender as { name: string }).name}`),
+          { owner },
+        );
       }
       const article = make(Article, { title: 'x' });
       article.tags = [make(Tag, { name: 'a' })];
       await dataSource.manager.save(article);
       await dataSource.manager.remove(article);
-      expect(log.filter((each) => !each.includes('Add'))).toEqual(['preSave Article', 'preSave Tag', 'postSave Article', 'postSave Tag', 'preDelete Article', 'postDelete Article']);
+      expect(log.filter((each) => !each.includes('Add'))).toEqual([
+        'preSave Article',
+        'preSave Tag',
+        'postSave Article',
+        'postSave Tag',
+        'preDelete Article',
+        'postDelete Article',
+      ]);
     });
   });
 
   describe('soft removal', () => {
     test('and recovery are saves of the delete date: the row is still there', async () => {
       const article = await dataSource.manager.save(make(Article, { title: 'x' }));
-      preSave.connect((_sender, { created, updateFields }) => log.push(`preSave ${String(created)} ${[...(updateFields ?? [])].join()}`), { sender: Article, owner });
+      preSave.connect(
+        (_sender, { created, updateFields }) =>
+          log.push(`preSave ${String(created)} ${[...(updateFields ?? [])].join()}`),
+        { sender: Article, owner },
+      );
       postSave.connect(
         (_sender, { instance, created, updateFields, changes }) => {
           const { from, to } = changes?.deletedAt ?? {};
-          log.push(`postSave ${String(instance.id)} ${String(created)} ${[...(updateFields ?? [])].join()} ${typeof from} ${String(to instanceof Date)}`);
+          log.push(
+            `postSave ${String(instance.id)} ${String(created)} ${[...(updateFields ?? [])].join()} ${typeof from} ${String(to instanceof Date)}`,
+          );
         },
         { sender: Article, owner },
       );
@@ -300,10 +339,19 @@ describe('TypeORM', () => {
       article.comments = [make(Comment, { text: 'a' }), make(Comment, { text: 'b' })];
       await dataSource.manager.save(article);
       for (const signal of [preDelete, postDelete as unknown as typeof preDelete]) {
-        signal.connect((_sender, { instance, origin }) => log.push(`${signal.name} ${instance.id} ${instance.text} ${origin === article}`), { sender: Comment, owner });
+        signal.connect(
+          (_sender, { instance, origin }) =>
+            log.push(`${signal.name} ${instance.id} ${instance.text} ${origin === article}`),
+          { sender: Comment, owner },
+        );
       }
       await dataSource.manager.remove(article);
-      expect(log.sort()).toEqual(['postDelete 1 a true', 'postDelete 2 b true', 'preDelete 1 a true', 'preDelete 2 b true']);
+      expect(log.sort()).toEqual([
+        'postDelete 1 a true',
+        'postDelete 2 b true',
+        'preDelete 1 a true',
+        'preDelete 2 b true',
+      ]);
     });
 
     test('of orphaned rows have the whole row as instance', async () => {
@@ -311,7 +359,11 @@ describe('TypeORM', () => {
       article.comments = [make(Comment, { text: 'orphan' })];
       await dataSource.manager.save(article);
       for (const signal of [preDelete, postDelete as unknown as typeof preDelete]) {
-        signal.connect((_sender, { instance, origin }) => log.push(`${signal.name} ${instance.id} ${instance.text} ${origin === article}`), { sender: Comment, owner });
+        signal.connect(
+          (_sender, { instance, origin }) =>
+            log.push(`${signal.name} ${instance.id} ${instance.text} ${origin === article}`),
+          { sender: Comment, owner },
+        );
       }
       article.comments = [];
       await dataSource.manager.save(article);
@@ -322,7 +374,9 @@ describe('TypeORM', () => {
 
   describe('saves', () => {
     test('that cascade send the signals of each instance', async () => {
-      postSave.connect((sender, { created }) => log.push(`${(sender as { name: string }).name} ${String(created)}`), { owner });
+      postSave.connect((sender, { created }) => log.push(`${(sender as { name: string }).name} ${String(created)}`), {
+        owner,
+      });
       const article = make(Article, { title: 'x' });
       article.comments = [make(Comment, { text: 'a' })];
       await dataSource.manager.save(article);
@@ -337,9 +391,16 @@ describe('TypeORM', () => {
     });
 
     test('name a changed relation by its property', async () => {
-      const [first, second] = await dataSource.manager.save([make(Article, { title: '1' }), make(Article, { title: '2' })]);
+      const [first, second] = await dataSource.manager.save([
+        make(Article, { title: '1' }),
+        make(Article, { title: '2' }),
+      ]);
       const comment = await dataSource.manager.save(make(Comment, { text: 'c', article: first as Article }));
-      postSave.connect((_sender, { updateFields, changes }) => log.push(`${[...(updateFields ?? [])].join()} ${(changes?.article?.to as Article).title}`), { sender: Comment, owner });
+      postSave.connect(
+        (_sender, { updateFields, changes }) =>
+          log.push(`${[...(updateFields ?? [])].join()} ${(changes?.article?.to as Article).title}`),
+        { sender: Comment, owner },
+      );
       comment.article = second as Article;
       await dataSource.manager.save(comment);
       expect(log).toEqual(['article 2']);
@@ -394,7 +455,13 @@ describe('TypeORM', () => {
     });
 
     test('without a transaction call onCommit at once', async () => {
-      postSave.connect((_sender, { onCommit }) => { onCommit(() => log.push('at once')); log.push('after'); }, { sender: Tag, owner });
+      postSave.connect(
+        (_sender, { onCommit }) => {
+          onCommit(() => log.push('at once'));
+          log.push('after');
+        },
+        { sender: Tag, owner },
+      );
       await dataSource.manager.save(make(Tag, { name: 'a' }), { transaction: false });
       expect(log).toEqual(['at once', 'after']);
     });
@@ -408,12 +475,19 @@ describe('TypeORM', () => {
 
   describe('insert()', () => {
     test('is a save of each row: an instance is made, and what preSave changes is inserted', async () => {
-      preSave.connect((_sender, { instance, created }) => {
-        expect(instance).toBeInstanceOf(Tag);
-        log.push(`preSave ${instance.name} ${String(created)}`);
-        instance.name = instance.name.toUpperCase();
-      }, { sender: Tag, owner });
-      postSave.connect((_sender, { instance, created }) => log.push(`postSave ${String(instance.id)} ${instance.name} ${String(created)}`), { sender: Tag, owner });
+      preSave.connect(
+        (_sender, { instance, created }) => {
+          expect(instance).toBeInstanceOf(Tag);
+          log.push(`preSave ${instance.name} ${String(created)}`);
+          instance.name = instance.name.toUpperCase();
+        },
+        { sender: Tag, owner },
+      );
+      postSave.connect(
+        (_sender, { instance, created }) =>
+          log.push(`postSave ${String(instance.id)} ${instance.name} ${String(created)}`),
+        { sender: Tag, owner },
+      );
       await dataSource.manager.insert(Tag, { name: 'a' });
       await dataSource.createQueryBuilder().insert().into(Tag).values({ name: 'b' }).execute();
       expect(log).toEqual(['preSave a true', 'postSave 1 A true', 'preSave b true', 'postSave 2 B true']);
@@ -429,10 +503,15 @@ describe('TypeORM', () => {
 
   describe('query builders and bulk methods', () => {
     test('send postBulk with the condition, the values and the count', async () => {
-      postBulk.connect((sender, { operation, where, values, count, tx }) => {
-        expect(tx).toBeInstanceOf(EntityManager);
-        log.push(`${(sender as { name: string }).name} ${operation} ${JSON.stringify(where)} ${JSON.stringify(values)} ${String(count)}`);
-      }, { owner });
+      postBulk.connect(
+        (sender, { operation, where, values, count, tx }) => {
+          expect(tx).toBeInstanceOf(EntityManager);
+          log.push(
+            `${(sender as { name: string }).name} ${operation} ${JSON.stringify(where)} ${JSON.stringify(values)} ${String(count)}`,
+          );
+        },
+        { owner },
+      );
       const { manager } = dataSource;
       await manager.save([make(Tag, { name: 'a' }), make(Tag, { name: 'b' }), make(Article, { title: 'x' })]);
       await manager.update(Tag, { name: 'a' }, { name: 'c' });
@@ -465,18 +544,30 @@ describe('TypeORM', () => {
     });
 
     test('postBulk has onCommit and afterCommit', async () => {
-      postBulk.connect((_sender, { operation }) => log.push(`after commit ${operation}`), { sender: Tag, owner, afterCommit: true });
+      postBulk.connect((_sender, { operation }) => log.push(`after commit ${operation}`), {
+        sender: Tag,
+        owner,
+        afterCommit: true,
+      });
       await dataSource.transaction(async (tx) => {
         await tx.update(Tag, { name: 'a' }, { name: 'b' });
         log.push('inside');
       });
-      await dataSource.transaction((tx) => tx.update(Tag, { name: 'a' }, { name: 'b' }).then(() => Promise.reject(new Error('no')))).catch(() => undefined);
+      await dataSource
+        .transaction((tx) => tx.update(Tag, { name: 'a' }, { name: 'b' }).then(() => Promise.reject(new Error('no'))))
+        .catch(() => undefined);
       expect(log).toEqual(['inside', 'after commit update']);
     });
 
     test('told to call no listeners are not seen', async () => {
       postBulk.connect(() => log.push('postBulk'), { owner });
-      await dataSource.createQueryBuilder().update(Tag).set({ name: 'a' }).where('1 = 1').callListeners(false).execute();
+      await dataSource
+        .createQueryBuilder()
+        .update(Tag)
+        .set({ name: 'a' })
+        .where('1 = 1')
+        .callListeners(false)
+        .execute();
       expect(log).toEqual([]);
     });
   });
@@ -499,8 +590,12 @@ describe('TypeORM', () => {
       expect(() => attachSignals(dataSource)).toThrow(/already called for this DataSource/);
       expect(() => attachSignals({} as never)).toThrow(/takes a TypeORM DataSource, not \{ +\}/);
       attachment?.[Symbol.dispose]();
-      expect(() => attachSignals(dataSource, { bulk: 'loud' } as never)).toThrow(/bulk must be one of signal, warn, throw, individual, not "loud"/);
-      expect(() => attachSignals(dataSource, { atomic: true } as never)).toThrow(/Unknown option "atomic" of attachSignals\(\); it takes bulk, using/);
+      expect(() => attachSignals(dataSource, { bulk: 'loud' } as never)).toThrow(
+        /bulk must be one of signal, warn, throw, individual, not "loud"/,
+      );
+      expect(() => attachSignals(dataSource, { atomic: true } as never)).toThrow(
+        /Unknown option "atomic" of attachSignals\(\); it takes bulk, using/,
+      );
       expect(() => attachSignals(dataSource, { using: 5 } as never)).toThrow(/using must be a string/);
       attachment = attachSignals(dataSource);
     });
@@ -508,7 +603,11 @@ describe('TypeORM', () => {
     test('disposed of leaves subscribers and methods of TypeORM as they were', () => {
       attachment?.[Symbol.dispose]();
       const theirs = { afterInsert: () => undefined };
-      const methods = () => [dataSource.manager.save.name, dataSource.createQueryBuilder().update().execute.name, Object.getOwnPropertyDescriptor(dataSource, 'subscribers')?.get];
+      const methods = () => [
+        dataSource.manager.save.name,
+        dataSource.createQueryBuilder().update().execute.name,
+        Object.getOwnPropertyDescriptor(dataSource, 'subscribers')?.get,
+      ];
       const before = methods();
       const array = dataSource.subscribers;
       const again = attachSignals(dataSource);
@@ -521,7 +620,10 @@ describe('TypeORM', () => {
     });
 
     test('an app may add subscribers and take them away, while somebody listens and while nobody does', async () => {
-      const [first, second] = [{ afterInsert: () => void log.push('first') }, { afterInsert: () => void log.push('second') }];
+      const [first, second] = [
+        { afterInsert: () => void log.push('first') },
+        { afterInsert: () => void log.push('second') },
+      ];
       const save = async (): Promise<string[]> => {
         log.length = 0;
         await dataSource.manager.save(make(Tag, { name: 'a' }));
@@ -542,9 +644,12 @@ describe('TypeORM', () => {
     test('of two DataSources keeps their transactions apart', async () => {
       const other = await open();
       using attached = attachSignals(other, { using: 'other' });
-      postSave.connect(async (_sender, { using, onCommit }) => {
-        onCommit(() => log.push(`committed ${using}`));
-      }, { sender: User, owner });
+      postSave.connect(
+        async (_sender, { using, onCommit }) => {
+          onCommit(() => log.push(`committed ${using}`));
+        },
+        { sender: User, owner },
+      );
       await dataSource.transaction(async (tx) => {
         await tx.save(tx.create(User, { name: 'a' }));
         await other.manager.save(other.manager.create(User, { name: 'b' }));

@@ -12,11 +12,16 @@ meant, and a line in CHANGELOG.md that names what has changed.
 
 /** What each entry point exports, in the order of the alphabet. What one has from another is only named. */
 function report(): string {
-  const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { exports: Record<string, string | { default: string }> };
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    exports: Record<string, string | { default: string }>;
+  };
   const entries = Object.entries(manifest.exports).flatMap(([name, conditions]): [string, string][] =>
     typeof conditions === 'string' ? [] : [[name.replace('.', 'tocsin'), conditions.default.replace(/js$/, 'd.ts')]],
   );
-  const program = ts.createProgram(entries.map(([, file]) => file), { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, skipLibCheck: true });
+  const program = ts.createProgram(
+    entries.map(([, file]) => file),
+    { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, skipLibCheck: true },
+  );
   const checker = program.getTypeChecker();
   const printer = ts.createPrinter({ removeComments: true });
   const seen = new Map<ts.Declaration, string>();
@@ -31,7 +36,9 @@ function report(): string {
       if (first !== undefined) seen.set(first, name);
       const texts = declarations.map((declaration) => {
         const node = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
-        return printer.printNode(ts.EmitHint.Unspecified, node, node.getSourceFile()).replace(/^(export )?(declare )?/, 'export ');
+        return printer
+          .printNode(ts.EmitHint.Unspecified, node, node.getSourceFile())
+          .replace(/^(export )?(declare )?/, 'export ');
       });
       return [exported.name, texts.join('\n')];
     });
@@ -54,7 +61,8 @@ function namesOf(text: string): Map<string, string> {
   return names;
 }
 
-const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+const git = (...args: string[]): string =>
+  execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
 test('the public API is the one that was reviewed', async () => {
   await expect(report()).toMatchFileSnapshot(`../../${REPORT}`);
@@ -71,7 +79,12 @@ test.skipIf(!existsSync('.git'))('what was last changed in the public API is nam
     return;
   }
   const after = namesOf(readFileSync(REPORT, 'utf8'));
-  const changed = [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key)).map((key) => key.split(' ')[1] ?? '');
+  const changed = [...new Set([...before.keys(), ...after.keys()])]
+    .filter((key) => before.get(key) !== after.get(key))
+    .map((key) => key.split(' ')[1] ?? '');
   const changelog = readFileSync('CHANGELOG.md', 'utf8');
-  expect([...new Set(changed)].filter((name) => !new RegExp(`\\b${name}\\b`).test(changelog)), 'changed in the public API, and not in CHANGELOG.md').toEqual([]);
+  expect(
+    [...new Set(changed)].filter((name) => !new RegExp(`\\b${name}\\b`).test(changelog)),
+    'changed in the public API, and not in CHANGELOG.md',
+  ).toEqual([]);
 });

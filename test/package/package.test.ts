@@ -1,20 +1,41 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { exports: Record<string, object>; dependencies?: object };
-const entries = Object.keys(manifest.exports).filter((name) => !name.endsWith('.json')).map((name) => name.replace('.', 'tocsin'));
-const declarations = () => readdirSync('dist').filter((file) => /\.d\.c?ts$/.test(file)).map((file) => readFileSync(join('dist', file), 'utf8'));
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  exports: Record<string, object>;
+  dependencies?: object;
+};
+const entries = Object.keys(manifest.exports)
+  .filter((name) => !name.endsWith('.json'))
+  .map((name) => name.replace('.', 'tocsin'));
+const declarations = () =>
+  readdirSync('dist')
+    .filter((file) => /\.d\.c?ts$/.test(file))
+    .map((file) => readFileSync(join('dist', file), 'utf8'));
 
 beforeAll(() => {
-  if (!existsSync('dist/index.js')) throw new Error('These tests are of the built package: npm run build (npm test does)');
+  if (!existsSync('dist/index.js'))
+    throw new Error('These tests are of the built package: npm run build (npm test does)');
 });
 
 /** Run a script in a Node of its own, where the package's own name leads to the built files. */
 function node(script: string, ...options: string[]): unknown {
-  const output = execFileSync(process.execPath, [...options, '--input-type=commonjs', '-e', script], { encoding: 'utf8' });
+  const output = execFileSync(process.execPath, [...options, '--input-type=commonjs', '-e', script], {
+    encoding: 'utf8',
+  });
   return JSON.parse(output);
 }
 
@@ -133,7 +154,9 @@ describe('the published package', () => {
 
   test('adapters import no ORM, only Node; Drizzle has no other way to its columns', () => {
     for (const file of readdirSync('dist').filter((each) => each.endsWith('.js'))) {
-      const imported = [...readFileSync(join('dist', file), 'utf8').matchAll(/from ['"]([^'".]+)['"]/g)].map(([, name]) => name ?? '');
+      const imported = [...readFileSync(join('dist', file), 'utf8').matchAll(/from ['"]([^'".]+)['"]/g)].map(
+        ([, name]) => name ?? '',
+      );
       const others = imported.filter((name) => !name.startsWith('node:'));
       expect(others.filter((name) => file !== 'drizzle.js' || !name.startsWith('drizzle-orm'))).toEqual([]);
     }
@@ -141,9 +164,24 @@ describe('the published package', () => {
 
   test('names no package in its code and types that its users do not have: strict package managers find peers, and nothing else', () => {
     const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { peerDependencies: object };
-    const files = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => /\.(c?js|d\.c?ts)$/.test(file));
-    const imported = new Set(files.flatMap((file) => [...readFileSync(join('dist', file), 'utf8').matchAll(/(?:from |import\(|require\()['"]([^'".]+)['"]/g)].map(([, name]) => name ?? '')));
-    const packages = [...imported].filter((name) => !name.startsWith('node:')).map((name) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/'));
+    const files = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /\.(c?js|d\.c?ts)$/.test(file),
+    );
+    const imported = new Set(
+      files.flatMap((file) =>
+        [...readFileSync(join('dist', file), 'utf8').matchAll(/(?:from |import\(|require\()['"]([^'".]+)['"]/g)].map(
+          ([, name]) => name ?? '',
+        ),
+      ),
+    );
+    const packages = [...imported]
+      .filter((name) => !name.startsWith('node:'))
+      .map((name) =>
+        name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/'),
+      );
     expect(packages.filter((name) => !(name in peerDependencies))).toEqual([]);
     expect(packages).toContain('typeorm');
   });
@@ -191,11 +229,26 @@ describe('the published package', () => {
       signal.send(User, { n: 'text' });`;
     try {
       for (const file of ['a.mts', 'b.cts']) writeFileSync(join(folder, file), source);
-      const options = { strict: true, exactOptionalPropertyTypes: true, lib: ['es2022'], types: [], module: 'nodenext', target: 'es2022', noEmit: true, skipLibCheck: false };
-      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['*.mts', '*.cts'] }));
+      const options = {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        lib: ['es2022'],
+        types: [],
+        module: 'nodenext',
+        target: 'es2022',
+        noEmit: true,
+        skipLibCheck: false,
+      };
+      writeFileSync(
+        join(folder, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions: options, include: ['*.mts', '*.cts'] }),
+      );
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(resolve('.'), join(folder, 'node_modules/tocsin'));
-      const compile = () => execFileSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
+      const compile = () =>
+        execFileSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', folder], {
+          encoding: 'utf8',
+        });
       expect(compile()).toBe('');
     } finally {
       rmSync(folder, { recursive: true });

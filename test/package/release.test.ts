@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 const workflow = readFileSync('.github/workflows/ci.yml', 'utf8');
-const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string; engines: { node: string }; scripts: Record<string, string> };
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  version: string;
+  engines: { node: string };
+  scripts: Record<string, string>;
+};
 
 describe('the release workflow', () => {
   test('runs what CI runs here, on every Node that is supported', () => {
@@ -20,7 +24,11 @@ describe('the release workflow', () => {
   });
 
   test('calls only scripts that exist', () => {
-    const called = [...`${workflow}\n${readFileSync('.ci/run', 'utf8')}\n${Object.values(manifest.scripts).join('\n')}`.matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name = '']) => name);
+    const called = [
+      ...`${workflow}\n${readFileSync('.ci/run', 'utf8')}\n${Object.values(manifest.scripts).join('\n')}`.matchAll(
+        /npm run (?:-s )?([\w:]+)/g,
+      ),
+    ].map(([, name = '']) => name);
     expect(called.filter((name) => !(name in manifest.scripts))).toEqual([]);
   });
 

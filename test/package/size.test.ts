@@ -3,11 +3,12 @@ import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 
 /**
- * What an import adds to a bundle, minified and compressed, in bytes. The aim was 2,500 for `Signal` and 3,500 with `receiver` and
- * `postSave`. What stands between is wanted. Taking it out of the bundle, part by part, gives what each costs: checks of what users pass,
- * with sentences that help, 770; the async sends 310; what tools and traces ask 290; owners, AbortSignals and the sweeping of what was
- * collected 470; uids, subclasses and finding a registration again 280; `sendRobust()` and reports 160; how it is printed 100. With all
- * of that gone, 2,770 are left. So these are ceilings: what adds to them gives its reason here.
+ * What an import adds to a bundle, minified and compressed, in bytes. The aim was 2,500 for `Signal` and 3,500 with
+ * `receiver` and `postSave`. What stands between is wanted. Taking it out of the bundle, part by part, gives what each
+ * costs: checks of what users pass, with sentences that help, 770; the async sends 310; what tools and traces ask 290;
+ * owners, AbortSignals and the sweeping of what was collected 470; uids, subclasses and finding a registration again
+ * 280; `sendRobust()` and reports 160; how it is printed 100. With all of that gone, 2,770 are left. So these are
+ * ceilings: what adds to them gives its reason here.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   '{ Signal }': 5200,
@@ -18,7 +19,13 @@ const CEILINGS: Readonly<Record<string, number>> = {
 
 async function sizeOf(imported: string): Promise<number> {
   const contents = `export ${imported} from './dist/index.js'`;
-  const { outputFiles } = await build({ stdin: { contents, resolveDir: process.cwd() }, bundle: true, minify: true, format: 'esm', write: false });
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: process.cwd() },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
+  });
   return brotliCompressSync(outputFiles[0]?.contents ?? '').length;
 }
 
@@ -31,7 +38,13 @@ describe('minified and compressed', () => {
   });
 
   test('an import without use takes nothing', async () => {
-    const { outputFiles } = await build({ stdin: { contents: "import { Signal, postSave } from './dist/index.js'", resolveDir: process.cwd() }, bundle: true, minify: true, format: 'esm', write: false });
+    const { outputFiles } = await build({
+      stdin: { contents: "import { Signal, postSave } from './dist/index.js'", resolveDir: process.cwd() },
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      write: false,
+    });
     expect(outputFiles[0]?.text.trim()).toBe('');
   });
 });

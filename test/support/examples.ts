@@ -12,7 +12,10 @@ export interface Example {
   readonly output: string | undefined;
 }
 
-/** The ```ts blocks of a Markdown file, or in the comments of a source file. ```ts with more words after it is shown, not run. */
+/**
+ * The ```ts blocks of a Markdown file, or in the comments of a source file. ```ts with more words after it is shown,
+ * not run.
+ */
 export function examplesIn(file: string): Example[] {
   const examples: Example[] = [];
   const lines = readFileSync(file, 'utf8').split('\n');
@@ -22,9 +25,15 @@ export function examplesIn(file: string): Example[] {
     const fence = /^(\s*\*? ?)```(.*)$/.exec(line);
     if (fence === null) continue;
     if (start !== undefined) {
-      const code = lines.slice(start, index).map((each) => each.slice(indent.length)).join('\n');
+      const code = lines
+        .slice(start, index)
+        .map((each) => each.slice(indent.length))
+        .join('\n');
       const [blank, opening] = lines.slice(index + 1);
-      const output = blank === '' && opening === '```' ? lines.slice(index + 3, lines.indexOf('```', index + 3)).join('\n') : undefined;
+      const output =
+        blank === '' && opening === '```'
+          ? lines.slice(index + 3, lines.indexOf('```', index + 3)).join('\n')
+          : undefined;
       examples.push({ file, line: start + 1, code, output });
       start = undefined;
     } else if (fence[2] === 'ts') {
@@ -40,26 +49,34 @@ export function examplesIn(file: string): Example[] {
 }
 
 /**
- * Run an example with `scope` in reach, and hold it to what its comments say: `expression // value` is compared, and so is what
- * `console.log(…) // value` prints. Imports are taken from the scope.
+ * Run an example with `scope` in reach, and hold it to what its comments say: `expression // value` is compared, and so
+ * is what `console.log(…) // value` prints. Imports are taken from the scope.
  */
 export async function run({ file, line, code, output }: Example, scope: Record<string, unknown>): Promise<void> {
-  const checked = body(code)
-    .split('\n')
-    .map(withCheck)
-    .join('\n');
-  const { code: js } = await transform(`const $example = async () => {\n${checked}\n}`, { loader: 'ts', target: 'es2022', sourcefile: file });
+  const checked = body(code).split('\n').map(withCheck).join('\n');
+  const { code: js } = await transform(`const $example = async () => {\n${checked}\n}`, {
+    loader: 'ts',
+    target: 'es2022',
+    sourcefile: file,
+  });
   const printed: unknown[] = [];
   const environment = {
     ...scope,
     console: { log: (...values: unknown[]) => void printed.push(values.length === 1 ? values[0] : format(...values)) },
-    $equal: (actual: unknown, expected: unknown) => { expect(actual, `${file}:${String(line)}`).toEqual(expected); },
-    $printed: (expected: unknown) => { expect(printed.shift(), `${file}:${String(line)}`).toEqual(expected); },
+    $equal: (actual: unknown, expected: unknown) => {
+      expect(actual, `${file}:${String(line)}`).toEqual(expected);
+    },
+    $printed: (expected: unknown) => {
+      expect(printed.shift(), `${file}:${String(line)}`).toEqual(expected);
+    },
   };
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the examples are this repository's own
-  const example = new Function(...Object.keys(environment), `${js}\nreturn $example`) as (...values: unknown[]) => () => Promise<void>;
+  const example = new Function(...Object.keys(environment), `${js}\nreturn $example`) as (
+    ...values: unknown[]
+  ) => () => Promise<void>;
   await example(...Object.values(environment))();
-  if (output !== undefined) expect(printed.map((each) => format(each)).join('\n'), `${file}:${String(line)}`).toBe(output);
+  if (output !== undefined)
+    expect(printed.map((each) => format(each)).join('\n'), `${file}:${String(line)}`).toBe(output);
 }
 
 /** The example as the body of a function: without its imports and exports. */

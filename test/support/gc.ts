@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 
 /**
- * Collect garbage for certain. A WeakRef that was made or read keeps its target to the end of the job, so every round starts in a new
- * one; finalization callbacks run in a job of their own.
+ * Collect garbage for certain. A WeakRef that was made or read keeps its target to the end of the job, so every round
+ * starts in a new one; finalization callbacks run in a job of their own.
  */
 export async function collectGarbage(): Promise<void> {
   if (globalThis.gc === undefined) throw new Error('Run with --expose-gc: vitest.config.ts sets it');

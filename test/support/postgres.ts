@@ -1,7 +1,10 @@
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 
-/** A PostgreSQL to talk to over the network: the one that DATABASE_URL names, else PGlite on loopback, which has one connection. */
+/**
+ * A PostgreSQL to talk to over the network: the one that DATABASE_URL names, else PGlite on loopback, which has one
+ * connection.
+ */
 export async function startPostgres(): Promise<{ url: string; connections: number; close(): Promise<void> }> {
   const { DATABASE_URL } = process.env;
   if (DATABASE_URL !== undefined) return { url: DATABASE_URL, connections: 5, close: () => Promise.resolve() };

@@ -1,6 +1,10 @@
 import Sqlite from 'libsql';
 
-type Callback = (this: { readonly lastID?: unknown; readonly changes?: number }, error: unknown, rows?: unknown[]) => void;
+type Callback = (
+  this: { readonly lastID?: unknown; readonly changes?: number },
+  error: unknown,
+  rows?: unknown[],
+) => void;
 type Parameters = unknown[] | Record<string, unknown>;
 
 /** As much of the `sqlite3` package as Sequelize uses, on a SQLite that needs no compiler. */
@@ -12,7 +16,9 @@ class Database {
   constructor(filename: string, _mode: number, opened: (error: unknown) => void) {
     this.filename = filename;
     this.database = new Sqlite(filename);
-    queueMicrotask(() => { opened(null); });
+    queueMicrotask(() => {
+      opened(null);
+    });
   }
 
   serialize(work: () => void): void {
@@ -35,7 +41,9 @@ class Database {
 
   private execute(sql: string, parameters: Parameters, done: Callback | undefined): void {
     // `$1` is called 1
-    const bound = Array.isArray(parameters) ? parameters : Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name.slice(1), value]));
+    const bound = Array.isArray(parameters)
+      ? parameters
+      : Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name.slice(1), value]));
     let outcome: [{ lastID?: unknown; changes?: number }, unknown, unknown[]?];
     try {
       const statement = this.database.prepare(sql);

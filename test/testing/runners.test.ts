@@ -5,7 +5,11 @@ import { describe, expect, test } from 'vitest';
 type Suite = (test: (name: string, run: () => unknown) => void, expect: unknown) => void;
 
 function run(...args: string[]): string {
-  return execFileSync(process.execPath, args, { encoding: 'utf8', stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '' } });
+  return execFileSync(process.execPath, args, {
+    encoding: 'utf8',
+    stdio: 'pipe',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
 }
 
 describe('the helpers from the built package', () => {
@@ -18,6 +22,8 @@ describe('the helpers from the built package', () => {
   });
 
   test('in jest, with its defaults', () => {
-    expect(run('node_modules/jest/bin/jest.js', '--json', '--rootDir=test/testing/runners', '--testMatch=**/jest.cjs')).toMatch(/"numFailedTests":0,.*"numPassedTests":7/);
+    expect(
+      run('node_modules/jest/bin/jest.js', '--json', '--rootDir=test/testing/runners', '--testMatch=**/jest.cjs'),
+    ).toMatch(/"numFailedTests":0,.*"numPassedTests":7/);
   });
 });

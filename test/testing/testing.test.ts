@@ -27,7 +27,12 @@ describe('record()', () => {
     await saved.sendAsync('people', { id: 3 });
     await saved.sendRobustAsync('people', { id: 4 });
     expect(recording.count).toBe(4);
-    expect(recording.sends.map(({ method, sender, args: { id } }) => `${method} ${String(sender)} ${id}`)).toEqual(['send orders 1', 'sendRobust orders 2', 'sendAsync people 3', 'sendRobustAsync people 4']);
+    expect(recording.sends.map(({ method, sender, args: { id } }) => `${method} ${String(sender)} ${id}`)).toEqual([
+      'send orders 1',
+      'sendRobust orders 2',
+      'sendAsync people 3',
+      'sendRobustAsync people 4',
+    ]);
     expect(recording.sends[0]?.args).toBe(args);
     expect(recording.sends[0]?.responses).toEqual([[expect.any(Function), 'mailed']]);
     expect(recording.last?.responses).toEqual([[expect.any(Function), { status: 'fulfilled', value: 'mailed' }]]);
@@ -40,7 +45,12 @@ describe('record()', () => {
       saved.connect(() => void log.push('a'));
       saved.connect(() => (log.push('b'), 'b'), { priority: 1 });
       saved.connect(() => void log.push('once'), { once: true });
-      saved.connect(() => { throw new Error('no'); }, { sender: 'bad' });
+      saved.connect(
+        () => {
+          throw new Error('no');
+        },
+        { sender: 'bad' },
+      );
       const recording = recorded ? record(saved) : undefined;
       log.push(saved.send('good', { id: 1 }).length);
       for (const send of [() => saved.send('bad', { id: 2 }), () => saved.sendAsync('bad', { id: 3 })]) {
@@ -59,11 +69,16 @@ describe('record()', () => {
 
   test('what a send threw is recorded, and propagates', async () => {
     const saved = make();
-    saved.connect(() => { throw new Error('no'); });
+    saved.connect(() => {
+      throw new Error('no');
+    });
     using recording = record(saved);
     expect(() => saved.send('x', { id: 1 })).toThrow('no');
     await expect(saved.sendAsync('x', { id: 2 })).rejects.toThrow('no');
-    expect(recording.sends.map(({ error, responses }) => [String(error), responses])).toEqual([['Error: no', undefined], ['Error: no', undefined]]);
+    expect(recording.sends.map(({ error, responses }) => [String(error), responses])).toEqual([
+      ['Error: no', undefined],
+      ['Error: no', undefined],
+    ]);
   });
 
   test('responses of an async send are there when it has settled', async () => {
@@ -103,7 +118,9 @@ describe('record()', () => {
     const next = recording.next();
     setTimeout(() => saved.send('x', { id: 7 }), 5);
     expect((await next).args).toEqual({ id: 7 });
-    await expect(recording.next({ timeout: 5 })).rejects.toThrow('saved was not sent within 5 ms; before, it was sent 1 times, the last time by "x"');
+    await expect(recording.next({ timeout: 5 })).rejects.toThrow(
+      'saved was not sent within 5 ms; before, it was sent 1 times, the last time by "x"',
+    );
     const never = recording.next();
     recording[Symbol.dispose]();
     await expect(never).rejects.toThrow('The recording has ended');
@@ -137,7 +154,9 @@ describe('record()', () => {
 
   test('refuses what is no signal, and options it does not have', () => {
     expect(() => record({} as never)).toThrow(/record\(\) takes a signal, or an array of signals, not \{/);
-    expect(() => record(make(), { sendr: 1 } as never)).toThrow(/Unknown option "sendr" of record\(\); it takes sender/);
+    expect(() => record(make(), { sendr: 1 } as never)).toThrow(
+      /Unknown option "sendr" of record\(\); it takes sender/,
+    );
     expect(() => record(make(), { sender: undefined })).toThrow(/circle of imports/);
   });
 });
@@ -170,7 +189,12 @@ describe('mute()', () => {
     const saved = make();
     saved.connect(() => 'once', { once: true });
     const muted = mute(saved);
-    expect([saved.send('x', { id: 1 }), saved.sendRobust('x', { id: 1 }), await saved.sendAsync('x', { id: 1 }), await saved.sendRobustAsync('x', { id: 1 })]).toEqual([[], [], [], []]);
+    expect([
+      saved.send('x', { id: 1 }),
+      saved.sendRobust('x', { id: 1 }),
+      await saved.sendAsync('x', { id: 1 }),
+      await saved.sendRobustAsync('x', { id: 1 }),
+    ]).toEqual([[], [], [], []]);
     muted[Symbol.dispose]();
     expect(saved.send('x', { id: 1 })).toHaveLength(1);
   });
@@ -208,12 +232,25 @@ describe('mute()', () => {
       await pause(2);
       return (await saved.sendAsync('x', { id: 1 })).length;
     };
-    const counts = await Promise.all([request(), muteDuring([saved], request), muteDuring([{ sender: 'y' }], request), request()]);
+    const counts = await Promise.all([
+      request(),
+      muteDuring([saved], request),
+      muteDuring([{ sender: 'y' }], request),
+      request(),
+    ]);
     expect(counts).toEqual([1, 0, 1, 1]);
     expect(muteDuring([saved], () => saved.send('x', { id: 1 }).length)).toBe(0);
     expect(muteDuring([saved], () => muteDuring([{ sender: 'y' }], () => saved.send('x', { id: 1 }).length))).toBe(0);
-    expect(() => muteDuring([saved], () => { throw new Error('no'); })).toThrow('no');
-    await expect(muteDuring([saved], async () => { throw new Error('no'); })).rejects.toThrow('no');
+    expect(() =>
+      muteDuring([saved], () => {
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    await expect(
+      muteDuring([saved], async () => {
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
     expect(saved.send('x', { id: 1 })).toHaveLength(1);
   });
 
@@ -230,7 +267,9 @@ describe('mute()', () => {
   test('muteDuring() mutes what only begins when it is awaited, such as a query', async () => {
     const saved = make();
     saved.connect(() => 'heard');
-    const lazily = { then: (resolve: (count: number) => unknown) => resolve(saved.send('x', { id: 1 }).length) } as unknown as Promise<number>;
+    const lazily = {
+      then: (resolve: (count: number) => unknown) => resolve(saved.send('x', { id: 1 }).length),
+    } as unknown as Promise<number>;
     expect(await muteDuring([saved], () => lazily)).toBe(0);
     expect(saved.send('x', { id: 1 })).toHaveLength(1);
     expect(() => muteDuring([saved], undefined as never)).toThrow(/muteDuring\(\) runs a function, not undefined/);
@@ -240,7 +279,9 @@ describe('mute()', () => {
     expect(() => mute()).toThrow(/needs a signal, or a description/);
     expect(() => mute({})).toThrow(/\{\} would mute everything/);
     expect(() => mute({ sender: undefined })).toThrow(/circle of imports/);
-    expect(() => mute({ reciever: () => 1 } as never)).toThrow(/Unknown option "reciever" of mute\(\); it takes signal, sender, receiver/);
+    expect(() => mute({ reciever: () => 1 } as never)).toThrow(
+      /Unknown option "reciever" of mute\(\); it takes signal, sender, receiver/,
+    );
     expect(() => mute({ receiver: 'x' } as never)).toThrow(/receiver must be a function, not "x"/);
   });
 });
@@ -264,7 +305,14 @@ describe('isolate()', () => {
     isolated[Symbol.dispose]();
     isolated[Symbol.dispose]();
     expect(saved.connections).toEqual(before);
-    expect(saved.send('x', { id: 1 }).map(([, response]) => response)).toEqual(['b', 'a', 'owned', 'once', 'keyed', 'weak']);
+    expect(saved.send('x', { id: 1 }).map(([, response]) => response)).toEqual([
+      'b',
+      'a',
+      'owned',
+      'once',
+      'keyed',
+      'weak',
+    ]);
     saved.connect(() => 'new', { dispatchUid: 'a', replace: true });
     expect(saved.connections).toHaveLength(5);
   });
@@ -327,13 +375,19 @@ describe('mockSender()', () => {
     const User = mockSender('User', { email: 'a@b.c', tags: ['x'] });
     const [one, two] = [new User(), new User({ email: 'd@e.f' })];
     one.tags.push('y');
-    expect([one, two]).toEqual([{ email: 'a@b.c', tags: ['x', 'y'] }, { email: 'd@e.f', tags: ['x'] }]);
+    expect([one, two]).toEqual([
+      { email: 'a@b.c', tags: ['x', 'y'] },
+      { email: 'd@e.f', tags: ['x'] },
+    ]);
     expect(one).toBeInstanceOf(User);
-    using connection = preSave.connect((_sender, { instance }) => {
-      instance.email = instance.email.toUpperCase();
-      // @ts-expect-error not in the shape
-      void instance.name;
-    }, { sender: User });
+    using connection = preSave.connect(
+      (_sender, { instance }) => {
+        instance.email = instance.email.toUpperCase();
+        // @ts-expect-error not in the shape
+        void instance.name;
+      },
+      { sender: User },
+    );
     preSave.send(User, { instance: one });
     expect(one.email).toBe('A@B.C');
     expect(() => record(preSave, { sender: User })[Symbol.dispose]()).not.toThrow();
@@ -347,9 +401,16 @@ describe('expectClean()', () => {
     const saved = make();
     saved.connect(() => 'before');
     const clean = expectClean(saved);
-    saved.connect(function leftover() { /* for its name */ }, { sender: 'orders' });
+    saved.connect(
+      function leftover() {
+        /* for its name */
+      },
+      { sender: 'orders' },
+    );
     saved.connect(() => 'gone').disconnect();
-    expect(() => clean[Symbol.dispose]()).toThrow(/^1 receiver is still connected:\n {2}saved → leftover for "orders" \(.*testing\.test\.ts:\d+:\d+\)\nDisconnect them/);
+    expect(() => clean[Symbol.dispose]()).toThrow(
+      /^1 receiver is still connected:\n {2}saved → leftover for "orders" \(.*testing\.test\.ts:\d+:\d+\)\nDisconnect them/,
+    );
     expect(() => clean[Symbol.dispose]()).not.toThrow();
     const again = expectClean(saved);
     expect(() => again[Symbol.dispose]()).not.toThrow();
@@ -377,21 +438,35 @@ describe('toHaveBeenSent()', () => {
 
   test('its failures show the nearest send and what differs', () => {
     recording = record(saved);
-    expect(() => { expect(saved).toHaveBeenSent(); }).toThrow('saved was not sent as expected.\n  it was not sent at all');
+    expect(() => {
+      expect(saved).toHaveBeenSent();
+    }).toThrow('saved was not sent as expected.\n  it was not sent at all');
     saved.send('orders', { id: 7 });
     saved.send('people', { id: 9, name: 'a' });
-    expect(() => { expect(saved).toHaveBeenSent({ sender: 'orders', with: { id: 8 } }); }).toThrow('the nearest of 2 sends: id is 7, not 8');
-    expect(() => { expect(saved).toHaveBeenSent({ times: 3 }); }).toThrow('3 times expected, 2 of 2 sends are as described');
-    expect(() => { expect(saved).not.toHaveBeenSent({ sender: 'people' }); }).toThrow('saved was sent as it was not to be: 1 of 2 sends are as described');
+    expect(() => {
+      expect(saved).toHaveBeenSent({ sender: 'orders', with: { id: 8 } });
+    }).toThrow('the nearest of 2 sends: id is 7, not 8');
+    expect(() => {
+      expect(saved).toHaveBeenSent({ times: 3 });
+    }).toThrow('3 times expected, 2 of 2 sends are as described');
+    expect(() => {
+      expect(saved).not.toHaveBeenSent({ sender: 'people' });
+    }).toThrow('saved was sent as it was not to be: 1 of 2 sends are as described');
   });
 
   test('needs a recording', () => {
     recording = record(make());
-    expect(() => { expect(saved).toHaveBeenSent(); }).toThrow('saved is not being recorded: call record(saved) before it is sent');
-    expect(() => { expect(3).toHaveBeenSent(); }).toThrow('is for a signal or a recording, not 3');
+    expect(() => {
+      expect(saved).toHaveBeenSent();
+    }).toThrow('saved is not being recorded: call record(saved) before it is sent');
+    expect(() => {
+      expect(3).toHaveBeenSent();
+    }).toThrow('is for a signal or a recording, not 3');
     using own = record(saved);
     saved.send('orders', { id: 1 });
     // a typo must not mean "any send"
-    expect(() => { expect(own).toHaveBeenSent({ sendr: 'people' } as never); }).toThrow('Unknown option "sendr" of toHaveBeenSent(); it takes sender, times, with');
+    expect(() => {
+      expect(own).toHaveBeenSent({ sendr: 'people' } as never);
+    }).toThrow('Unknown option "sendr" of toHaveBeenSent(); it takes sender, times, with');
   });
 });

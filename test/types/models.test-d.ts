@@ -40,10 +40,27 @@ describe('instance is inferred from sender', () => {
       },
       { sender: User },
     );
-    preSave.connect((_sender, { instance }) => { expectTypeOf(instance).toEqualTypeOf<Hidden>(); }, { sender: Hidden });
-    preDelete.connect((_sender, { instance }) => { expectTypeOf(instance).toEqualTypeOf<Shape>(); }, { sender: Shape, subclasses: true });
-    postSave.connect((_sender, { instance }) => { expectTypeOf(instance).toEqualTypeOf<object>(); });
-    postSave.connect((_sender, { instance }) => { expectTypeOf(instance).toEqualTypeOf<object>(); }, { sender: 'users' });
+    preSave.connect(
+      (_sender, { instance }) => {
+        expectTypeOf(instance).toEqualTypeOf<Hidden>();
+      },
+      { sender: Hidden },
+    );
+    preDelete.connect(
+      (_sender, { instance }) => {
+        expectTypeOf(instance).toEqualTypeOf<Shape>();
+      },
+      { sender: Shape, subclasses: true },
+    );
+    postSave.connect((_sender, { instance }) => {
+      expectTypeOf(instance).toEqualTypeOf<object>();
+    });
+    postSave.connect(
+      (_sender, { instance }) => {
+        expectTypeOf(instance).toEqualTypeOf<object>();
+      },
+      { sender: 'users' },
+    );
     postBulk.connect((_sender, { operation, count }) => {
       expectTypeOf(operation).toEqualTypeOf<'insert' | 'update' | 'delete' | 'upsert'>();
       expectTypeOf(count).toEqualTypeOf<number | undefined>();
@@ -67,7 +84,9 @@ describe('instance is inferred from sender', () => {
       return instance.name;
     });
     expectTypeOf(greet).returns.toEqualTypeOf<string>();
-    receiver(preSave)((_sender, { instance }) => { expectTypeOf(instance).toEqualTypeOf<object>(); });
+    receiver(preSave)((_sender, { instance }) => {
+      expectTypeOf(instance).toEqualTypeOf<object>();
+    });
     receiver([preSave, postDelete], { sender: User })((_sender, args) => {
       expectTypeOf(args).toEqualTypeOf<PreSaveArgs<User> | DeleteArgs<User>>();
       expectTypeOf(args.instance).toEqualTypeOf<User>();
@@ -85,7 +104,10 @@ describe('instance is inferred from sender', () => {
       }
       @receiver([preSave, postDelete]) static audit(): void {}
       @receiver(postSave, { sender: User }) #hidden(_sender: typeof User, _args: PostSaveArgs<User>): void {}
-      @receiver(postSave, { sender: User, afterCommit: true }) field = (_sender: typeof User, { instance }: PostSaveArgs<User>): string => instance.name;
+      @receiver(postSave, { sender: User, afterCommit: true }) field = (
+        _sender: typeof User,
+        { instance }: PostSaveArgs<User>,
+      ): string => instance.name;
       @receiver(postSave) async everything(_sender: unknown, { created }: PostSaveArgs): Promise<boolean> {
         return Promise.resolve(created);
       }
@@ -137,13 +159,25 @@ describe('compile errors', () => {
 
   test('tx after the commit', () => {
     const signal = postSave as ModelSignal<'postSave', { query: () => void }>;
-    signal.connect((_sender, { tx }) => { expectTypeOf(tx).toEqualTypeOf<{ query: () => void }>(); }, { sender: User });
-    signal.connect((_sender, { tx, instance }) => {
+    signal.connect(
+      (_sender, { tx }) => {
+        expectTypeOf(tx).toEqualTypeOf<{ query: () => void }>();
+      },
+      { sender: User },
+    );
+    signal.connect(
+      (_sender, { tx, instance }) => {
+        expectTypeOf(tx).toEqualTypeOf<undefined>();
+        expectTypeOf(instance).toEqualTypeOf<User>();
+      },
+      { sender: User, afterCommit: true },
+    );
+    receiver(signal, { afterCommit: true })((_sender, { tx }) => {
       expectTypeOf(tx).toEqualTypeOf<undefined>();
-      expectTypeOf(instance).toEqualTypeOf<User>();
-    }, { sender: User, afterCommit: true });
-    receiver(signal, { afterCommit: true })((_sender, { tx }) => { expectTypeOf(tx).toEqualTypeOf<undefined>(); });
-    receiver(signal)((_sender, { tx }) => { expectTypeOf(tx).toEqualTypeOf<{ query: () => void }>(); });
+    });
+    receiver(signal)((_sender, { tx }) => {
+      expectTypeOf(tx).toEqualTypeOf<{ query: () => void }>();
+    });
   });
 
   test('afterCommit on a signal that precedes the write', () => {

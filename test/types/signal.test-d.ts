@@ -1,5 +1,12 @@
 import { describe, expectTypeOf, test } from 'vitest';
-import { type AnySignal, type Connection, type Outcomes, type Receiver, type Responses, Signal } from '../../src/index.ts';
+import {
+  type AnySignal,
+  type Connection,
+  type Outcomes,
+  type Receiver,
+  type Responses,
+  Signal,
+} from '../../src/index.ts';
 
 interface Pizza {
   toppings: string[];
@@ -44,7 +51,9 @@ describe('send()', () => {
     expectTypeOf(answered.send(new Store(), { n: 1 })).toEqualTypeOf<Responses<number>>();
     expectTypeOf(answered.sendRobust(new Store(), { n: 1 })).toEqualTypeOf<Outcomes<number>>();
     const asynchronous = new Signal<{ n: number }, unknown, Promise<string> | number>();
-    expectTypeOf(asynchronous.sendAsync(null, { n: 1 }, { serial: true })).resolves.toEqualTypeOf<Responses<string | number>>();
+    expectTypeOf(asynchronous.sendAsync(null, { n: 1 }, { serial: true })).resolves.toEqualTypeOf<
+      Responses<string | number>
+    >();
     expectTypeOf(asynchronous.sendRobustAsync(null, { n: 1 })).resolves.toEqualTypeOf<Outcomes<string | number>>();
     // @ts-expect-error results are not to be changed
     answered.send(new Store(), { n: 1 }).length = 0;

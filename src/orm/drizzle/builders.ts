@@ -69,10 +69,14 @@ export class Write {
 const RUN = ['execute', 'run', 'all', 'get', 'values', 'prepare'];
 
 /**
- * The builder, with every call noted in `write`, and `run` called in place of what would run the query. Drizzle's builders change
- * themselves and are run by being awaited.
+ * The builder, with every call noted in `write`, and `run` called in place of what would run the query. Drizzle's
+ * builders change themselves and are run by being awaited.
  */
-export function record<T extends object>(builder: T, write: Write, run: (method: string, args: unknown[], builder: Builder) => unknown): T {
+export function record<T extends object>(
+  builder: T,
+  write: Write,
+  run: (method: string, args: unknown[], builder: Builder) => unknown,
+): T {
   const recorded: T = new Proxy(builder, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);

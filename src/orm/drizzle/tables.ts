@@ -18,7 +18,10 @@ export function keysOf(table: Table): Keys {
   return keys;
 }
 
-/** The values that a condition demands of columns of the table, by property name: those of the terms `eq(column, value)` joined by `and()`. */
+/**
+ * The values that a condition demands of columns of the table, by property name: those of the terms `eq(column, value)`
+ * joined by `and()`.
+ */
 export function demandedBy(where: unknown, table: Table): Row {
   const demanded: Row = {};
   for (const term of termsOf(where)) {

@@ -14,10 +14,14 @@ const wrapped: WeakSet<object> = shared('wrapped', () => new WeakSet());
 export function wrapDatabase<TDatabase extends object>(database: TDatabase, options: unknown): TDatabase {
   const { kind, resultKind } = kindOf(database);
   if (resultKind === 'sync') {
-    throw new TypeError('withSignals() cannot wait for receivers with a synchronous driver of SQLite, such as better-sqlite3. Use libsql, or one over the network.');
+    throw new TypeError(
+      'withSignals() cannot wait for receivers with a synchronous driver of SQLite, such as better-sqlite3. Use libsql, or one over the network.',
+    );
   }
-  if (kind === undefined) throw new TypeError(`withSignals() takes a Drizzle database of PostgreSQL or SQLite, not ${describe(database)}`);
-  if (wrapped.has(database)) throw new Error('This database is wrapped in withSignals() already: its signals would be sent twice.');
+  if (kind === undefined)
+    throw new TypeError(`withSignals() takes a Drizzle database of PostgreSQL or SQLite, not ${describe(database)}`);
+  if (wrapped.has(database))
+    throw new Error('This database is wrapped in withSignals() already: its signals would be sent twice.');
   const parsed = parseAdapterOptions(options, 'withSignals()', { atomic: true, beforeImage: true });
   return wrap(database as TDatabase & Database, new Scope<DrizzleOptions>(new WrappedDatabase(parsed)));
 }
@@ -30,7 +34,11 @@ function kindOf(database: unknown): { kind?: unknown; resultKind?: unknown } {
   // withReplicas() makes a plain object
   const { $primary = database } = database as { $primary?: object };
   const { resultKind } = $primary as { resultKind?: unknown };
-  for (let entity = $primary.constructor as { [entityKind]?: unknown } | null; entity !== null; entity = Object.getPrototypeOf(entity) as typeof entity) {
+  for (
+    let entity = $primary.constructor as { [entityKind]?: unknown } | null;
+    entity !== null;
+    entity = Object.getPrototypeOf(entity) as typeof entity
+  ) {
     if (KINDS.includes(entity[entityKind])) return { kind: entity[entityKind], resultKind };
   }
   return {};
@@ -40,12 +48,18 @@ function kindOf(database: unknown): { kind?: unknown; resultKind?: unknown } {
 function wrap<TDatabase extends Database>(database: TDatabase, scope: Scope<DrizzleOptions>): TDatabase {
   const { bulk, options } = scope.database;
 
-  const transaction = <T>(run: (tx: Database, inner: Scope<DrizzleOptions>) => Promise<T>, config: unknown[]): Promise<T> =>
+  const transaction = <T>(
+    run: (tx: Database, inner: Scope<DrizzleOptions>) => Promise<T>,
+    config: unknown[],
+  ): Promise<T> =>
     scope.transaction((inner) =>
-      database.transaction((tx) => {
-        wrap(tx, inner);
-        return run(tx, inner);
-      }, ...config),
+      database.transaction(
+        (tx) => {
+          wrap(tx, inner);
+          return run(tx, inner);
+        },
+        ...config,
+      ),
     );
   const within: Run['within'] = (work) =>
     options.atomic && scope.queue === undefined ? transaction(work, []) : scope.write(() => work(database, scope));
@@ -54,7 +68,9 @@ function wrap<TDatabase extends Database>(database: TDatabase, scope: Scope<Driz
     const write = new Write(operation, table, queries);
     // later, when the query is awaited, the line that asked for it is in no stack any more
     const site = options.bulk !== 'signal' && hasReceivers(operation, table) ? callSite() : undefined;
-    const announce: Run['announce'] = (kind) => { bulk.announce(kind, table, ADVICE, site); };
+    const announce: Run['announce'] = (kind) => {
+      bulk.announce(kind, table, ADVICE, site);
+    };
     announcements.set(write, announce);
     return record(write.begin(database) as object, write, (method, args, builder) => {
       if (method !== 'prepare') return perform(write, { method, args, builder, options, within, announce });
@@ -70,7 +86,8 @@ function wrap<TDatabase extends Database>(database: TDatabase, scope: Scope<Driz
   const result = Object.assign(Object.create(database) as TDatabase, {
     ...writers(),
     with: (...queries: unknown[]) => ({ ...database.with(...queries), ...writers(queries) }),
-    transaction: (run: (tx: unknown) => Promise<unknown>, ...config: unknown[]) => transaction((_tx, inner) => run(inner.tx), config),
+    transaction: (run: (tx: unknown) => Promise<unknown>, ...config: unknown[]) =>
+      transaction((_tx, inner) => run(inner.tx), config),
     ...('batch' in database && { batch: (queries: readonly object[]) => runBatch(queries, database, scope) }),
   });
   scope.tx = result;
@@ -81,7 +98,11 @@ function wrap<TDatabase extends Database>(database: TDatabase, scope: Scope<Driz
 const announcements = new WeakMap<Write, Run['announce']>();
 
 /** A batch is sent to the database as a whole: nothing can be asked or done between its queries. */
-async function runBatch(queries: readonly object[], database: Database, scope: Scope<DrizzleOptions>): Promise<unknown> {
+async function runBatch(
+  queries: readonly object[],
+  database: Database,
+  scope: Scope<DrizzleOptions>,
+): Promise<unknown> {
   const writes = queries.flatMap((query) => writeOf(query) ?? []);
   for (const write of writes) announcements.get(write)?.(write.operation);
   const results = await database.batch?.(queries);

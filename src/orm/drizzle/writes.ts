@@ -36,7 +36,8 @@ export async function perform(write: Write, run: Run): Promise<unknown> {
 
   const bulk = write.has('onConflictDoUpdate') || write.has('onConflictDoNothing') ? 'upsert' : operation;
   const divisible = operation !== 'insert' && isPlain(write, run) && keysOf(table).primary.length > 0;
-  if (run.options.bulk === 'individual' && divisible && concerns) return run.within((...where) => writeRows(write, run, ...where));
+  if (run.options.bulk === 'individual' && divisible && concerns)
+    return run.within((...where) => writeRows(write, run, ...where));
   run.announce(bulk);
   if (!postBulk.hasListeners(table)) return natively();
   return run.within(async (database, scope) => {
@@ -47,7 +48,12 @@ export async function perform(write: Write, run: Run): Promise<unknown> {
 }
 
 /** Send `postBulk` for a write that has been done as a whole. */
-export function sendBulk(write: Write, operation: PostBulkArgs['operation'], count: number | undefined, scope: Scope<DrizzleOptions>): Promise<void> {
+export function sendBulk(
+  write: Write,
+  operation: PostBulkArgs['operation'],
+  count: number | undefined,
+  scope: Scope<DrizzleOptions>,
+): Promise<void> {
   const values = write.argument('values') ?? write.argument('set');
   return scope.send(postBulk, write.table, { operation, where: write.argument('where'), values, count });
 }
@@ -59,7 +65,10 @@ function isOfRows(write: Write, run: Run): boolean {
 
 /** Whether the write needs nothing else than its table, and no values that are only given when it runs. */
 function isPlain(write: Write, { args }: Run): boolean {
-  return args.every((each) => each === undefined) && write.consistsOf('values', 'set', 'where', 'returning', 'overridingSystemValue', '$dynamic');
+  return (
+    args.every((each) => each === undefined) &&
+    write.consistsOf('values', 'set', 'where', 'returning', 'overridingSystemValue', '$dynamic')
+  );
 }
 
 /** A row as it is stored, and what the caller wants of it. */
@@ -88,12 +97,18 @@ async function writeRows(write: Write, run: Run, database: Database, scope: Scop
   const images = unread ? [undefined] : await database.select().from(table).where(where);
   for (const before of images) {
     const condition = one ? where : whereIs(before as Row, table);
-    const writeRow = async (values?: Row): Promise<Row | undefined> => (await execute({ where: condition, ...(values === undefined ? {} : { set: values }) }))[0];
+    const writeRow = async (values?: Row): Promise<Row | undefined> =>
+      (await execute({ where: condition, ...(values === undefined ? {} : { set: values }) }))[0];
     if (operation === 'delete') {
       await deleteRow(send, table, before, writeRow);
     } else {
       const values = write.argument('set') as Row;
-      await updateRow(send, table, { before, key: demandedBy(where, table), values, isExpression: (value) => is(value, SQL) }, writeRow);
+      await updateRow(
+        send,
+        table,
+        { before, key: demandedBy(where, table), values, isExpression: (value) => is(value, SQL) },
+        writeRow,
+      );
     }
   }
   return resultOf(written, write, run);
@@ -104,13 +119,20 @@ function needsImage({ operation, table }: Write, { options }: Run): boolean {
   return operation === 'delete' ? preDelete.hasListeners(table) : options.beforeImage;
 }
 
-async function returning(write: Write, database: Database, replaced: Readonly<Record<string, unknown>>): Promise<Written[]> {
+async function returning(
+  write: Write,
+  database: Database,
+  replaced: Readonly<Record<string, unknown>>,
+): Promise<Written[]> {
   const columns = getTableColumns(write.table);
   const asked = write.argument('returning') ?? columns;
   return (await write.build(database, { ...replaced, returning: { row: columns, asked } })) as Written[];
 }
 
-/** What the caller's method resolves to; without `returning()` the number of rows, by all the names that drivers give it. */
+/**
+ * What the caller's method resolves to; without `returning()` the number of rows, by all the names that drivers give
+ * it.
+ */
 function resultOf(written: readonly Written[], write: Write, { method }: Run): unknown {
   const rows = written.map(({ asked }) => asked);
   if (method === 'get') return rows[0];
@@ -123,5 +145,7 @@ function resultOf(written: readonly Written[], write: Write, { method }: Run): u
 /** How many rows a driver says it has written. */
 function countOf(result: unknown): number | undefined {
   const { rowCount, affectedRows, rowsAffected, changes, count } = result as Record<string, number | undefined>;
-  return rowCount ?? affectedRows ?? rowsAffected ?? changes ?? count ?? (Array.isArray(result) ? result.length : undefined);
+  return (
+    rowCount ?? affectedRows ?? rowsAffected ?? changes ?? count ?? (Array.isArray(result) ? result.length : undefined)
+  );
 }

@@ -15,7 +15,13 @@ export interface Database {
 export type Step = readonly [method: string, args: readonly unknown[]];
 
 /** The methods that begin a write. */
-export const WRITERS = { insertInto: 'insert', updateTable: 'update', deleteFrom: 'delete', replaceInto: 'upsert', mergeInto: 'upsert' } as const;
+export const WRITERS = {
+  insertInto: 'insert',
+  updateTable: 'update',
+  deleteFrom: 'delete',
+  replaceInto: 'upsert',
+  mergeInto: 'upsert',
+} as const;
 export type Writer = keyof typeof WRITERS;
 
 /** A write as it was built, to be built once more with other values or in another transaction. */
@@ -44,20 +50,33 @@ const RUN = ['execute', 'executeTakeFirst', 'executeTakeFirstOrThrow', 'stream']
 const TYPES_ONLY = ['$castTo', '$narrowType', '$assertType', '$asTuple'];
 
 /** The builder, with every call noted in a `Write`, and `run` called in place of what would run the query. */
-export function record(builder: object, write: Write, run: (write: Write, method: string, args: unknown[], builder: Builder) => unknown): object {
+export function record(
+  builder: object,
+  write: Write,
+  run: (write: Write, method: string, args: unknown[], builder: Builder) => unknown,
+): object {
   const recorded: object = new Proxy(builder, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function' || typeof name === 'symbol') return member;
       if (RUN.includes(name)) return (...args: unknown[]) => run(write, name, args, target as Builder);
       if (name === '$call') return (change: (builder: unknown) => unknown) => change(recorded);
-      if (name === '$if') return (condition: boolean, change: (builder: unknown) => unknown) => (condition ? change(recorded) : recorded);
+      if (name === '$if')
+        return (condition: boolean, change: (builder: unknown) => unknown) => (condition ? change(recorded) : recorded);
       return (...args: unknown[]) => {
         const evaluated = name === 'values' || name === 'set' ? args.map(evaluating) : args;
-        const result: unknown = Reflect.apply(member, target, evaluated.map((each) => (each instanceof Evaluation ? each.callback : each)));
+        const result: unknown = Reflect.apply(
+          member,
+          target,
+          evaluated.map((each) => (each instanceof Evaluation ? each.callback : each)),
+        );
         if (!isObject(result) || !('execute' in result || name === 'using' || name.startsWith('when'))) return result;
         const values = evaluated.map((each) => (each instanceof Evaluation ? each.value : each));
-        return record(result, { ...write, steps: TYPES_ONLY.includes(name) ? write.steps : [...write.steps, [name, values]] }, run);
+        return record(
+          result,
+          { ...write, steps: TYPES_ONLY.includes(name) ? write.steps : [...write.steps, [name, values]] },
+          run,
+        );
       };
     },
   });

@@ -12,9 +12,18 @@ export function demandedBy(write: Write, database: Database): Row {
   const { where } = nodeOf(write, database, ['where', 'whereRef']);
   const demanded: Row = {};
   for (const term of termsOf((where as Node | undefined)?.where as Node | undefined)) {
-    const { leftOperand, operator, rightOperand } = term as { leftOperand?: Node; operator?: Node; rightOperand?: Node };
+    const { leftOperand, operator, rightOperand } = term as {
+      leftOperand?: Node;
+      operator?: Node;
+      rightOperand?: Node;
+    };
     const name = columnOf(leftOperand);
-    if (name !== undefined && operator?.operator === '=' && rightOperand?.kind === 'ValueNode' && rightOperand.value !== null) {
+    if (
+      name !== undefined &&
+      operator?.operator === '=' &&
+      rightOperand?.kind === 'ValueNode' &&
+      rightOperand.value !== null
+    ) {
       demanded[name] = rightOperand.value;
     }
   }
@@ -29,7 +38,10 @@ export function returnedBy(write: Write, database: Database): readonly string[] 
 }
 
 function nodeOf({ table, steps }: Write, database: Database, methods: readonly string[]): Node {
-  const builder = replay(database.withoutPlugins().deleteFrom(table), steps.filter(([method]) => methods.includes(method)));
+  const builder = replay(
+    database.withoutPlugins().deleteFrom(table),
+    steps.filter(([method]) => methods.includes(method)),
+  );
   return builder.toOperationNode?.() as Node;
 }
 
@@ -37,7 +49,9 @@ function nodeOf({ table, steps }: Write, database: Database, methods: readonly s
 function termsOf(condition: Node | undefined): Node[] {
   if (condition === undefined) return [];
   if (condition.kind === 'ParensNode') return termsOf(condition.node as Node);
-  return condition.kind === 'AndNode' ? [...termsOf(condition.left as Node), ...termsOf(condition.right as Node)] : [condition];
+  return condition.kind === 'AndNode'
+    ? [...termsOf(condition.left as Node), ...termsOf(condition.right as Node)]
+    : [condition];
 }
 
 function nameOf(selection: Node): string | undefined {

@@ -12,9 +12,14 @@ export function watchTransaction(builder: Builder, scope: Scope<KyselyOptions>, 
     get(_target, name) {
       const member: unknown = Reflect.get(builder, name, builder);
       if (typeof member !== 'function') return member;
-      if (name !== 'execute') return (...args: unknown[]) => watchTransaction(Reflect.apply(member, builder, args) as Builder, scope, wrap);
+      if (name !== 'execute')
+        return (...args: unknown[]) => watchTransaction(Reflect.apply(member, builder, args) as Builder, scope, wrap);
       return (callback?: (tx: object) => Promise<unknown>) =>
-        callback === undefined ? begin(builder, scope, wrap) : scope.transaction((inner) => builder.execute?.((tx: object) => callback((inner.tx = wrap(tx, inner)))) as Promise<unknown>);
+        callback === undefined
+          ? begin(builder, scope, wrap)
+          : scope.transaction(
+              (inner) => builder.execute?.((tx: object) => callback((inner.tx = wrap(tx, inner)))) as Promise<unknown>,
+            );
     },
   });
 }
@@ -28,8 +33,17 @@ async function begin(builder: Builder, { database }: Scope<KyselyOptions>, wrap:
   return (inner.tx = control(transaction, inner, queue, new Map(), wrap));
 }
 
-/** The transaction, whose commands also do what they mean for what waits for the commit. `savepoints` tells how deep each is. */
-function control(transaction: Builder, scope: Scope<KyselyOptions>, queue: CommitQueue, savepoints: Map<string, number>, wrap: Wrap): object {
+/**
+ * The transaction, whose commands also do what they mean for what waits for the commit. `savepoints` tells how deep
+ * each is.
+ */
+function control(
+  transaction: Builder,
+  scope: Scope<KyselyOptions>,
+  queue: CommitQueue,
+  savepoints: Map<string, number>,
+  wrap: Wrap,
+): object {
   const backTo = (depth: number, leave: () => void): void => {
     while (queue.depth > depth) leave();
   };
@@ -38,13 +52,19 @@ function control(transaction: Builder, scope: Scope<KyselyOptions>, queue: Commi
       savepoints.set(name, queue.depth);
       queue.begin();
     },
-    releaseSavepoint: (name) => { backTo(savepoints.get(name) ?? queue.depth, () => void queue.commit()); },
+    releaseSavepoint: (name) => {
+      backTo(savepoints.get(name) ?? queue.depth, () => void queue.commit());
+    },
     // the savepoint is still there
     rollbackToSavepoint: (name) => {
-      backTo(savepoints.get(name) ?? queue.depth, () => { queue.rollback(); });
+      backTo(savepoints.get(name) ?? queue.depth, () => {
+        queue.rollback();
+      });
       queue.begin();
     },
-    rollback: () => { queue.clear(); },
+    rollback: () => {
+      queue.clear();
+    },
     commit: () => {
       backTo(1, () => void queue.commit());
       return runAll(queue.commit());
@@ -52,7 +72,8 @@ function control(transaction: Builder, scope: Scope<KyselyOptions>, queue: Commi
   };
   return new Proxy(wrap(transaction, scope), {
     get(wrapped, name) {
-      if (typeof name === 'symbol' || !Object.hasOwn(effects, name)) return Reflect.get(wrapped, name, wrapped) as unknown;
+      if (typeof name === 'symbol' || !Object.hasOwn(effects, name))
+        return Reflect.get(wrapped, name, wrapped) as unknown;
       return (...args: [string]) => ({
         execute: async () => {
           const command = transaction[name]?.(...args) as { execute(): Promise<unknown> };

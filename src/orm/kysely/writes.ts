@@ -55,7 +55,12 @@ export async function perform(write: Write, run: Run): Promise<unknown> {
   if (!postBulk.hasListeners(sender)) return natively();
   return run.within(async (database, scope) => {
     const result: unknown = await build(write, database)[run.method]?.(...run.args);
-    await scope.send(postBulk, sender, { operation: kind, where: whereOf(write, database), values: valuesOf(write), count: countOf(result) });
+    await scope.send(postBulk, sender, {
+      operation: kind,
+      where: whereOf(write, database),
+      values: valuesOf(write),
+      count: countOf(result),
+    });
     return result;
   });
 }
@@ -84,7 +89,13 @@ function keyOf(sender: string, { primaryKeys }: KyselyOptions): readonly string[
   return Object.hasOwn(primaryKeys, sender) ? (primaryKeys[sender] as readonly string[]) : ['id'];
 }
 
-async function writeRows(write: Write, sender: string, run: Run, database: Database, scope: Scope<KyselyOptions>): Promise<unknown> {
+async function writeRows(
+  write: Write,
+  sender: string,
+  run: Run,
+  database: Database,
+  scope: Scope<KyselyOptions>,
+): Promise<unknown> {
   const { options } = scope.database;
   const send = scope.send.bind(scope);
   const written: Row[] = [];
@@ -93,29 +104,50 @@ async function writeRows(write: Write, sender: string, run: Run, database: Datab
     written.push(...rows);
     return rows;
   };
-  const without = (...methods: readonly string[]): Step[] => write.steps.filter(([method]) => !methods.includes(method));
+  const without = (...methods: readonly string[]): Step[] =>
+    write.steps.filter(([method]) => !methods.includes(method));
   if (write.writer === 'insertInto') {
     const values = valuesOf(write) as Row | Row[];
-    await insertRows(send, sender, Array.isArray(values) ? values : [values], (drafts) => execute([['values', [drafts]], ...without('values', 'defaultValues')]));
+    await insertRows(send, sender, Array.isArray(values) ? values : [values], (drafts) =>
+      execute([['values', [drafts]], ...without('values', 'defaultValues')]),
+    );
     return resultOf(written, write, sender, run);
   }
   const one = isOfOneRow(write, sender, run);
   const reads = one ? (write.writer === 'deleteFrom' ? preDelete.hasListeners(sender) : options.beforeImage) : true;
   const conditions = write.steps.filter(([method]) => method.startsWith('where'));
-  const images = reads ? ((await replay(database.selectFrom(write.table).selectAll?.(), conditions).execute?.()) as Row[]) : [undefined];
+  const images = reads
+    ? ((await replay(database.selectFrom(write.table).selectAll?.(), conditions).execute?.()) as Row[])
+    : [undefined];
   for (const before of images) {
-    const identity = one ? conditions : keyOf(sender, options).map((column): Step => ['where', [column, '=', keyValue(before, column, sender)]]);
+    const identity = one
+      ? conditions
+      : keyOf(sender, options).map((column): Step => ['where', [column, '=', keyValue(before, column, sender)]]);
     const writeRow = async (values?: Row): Promise<Row | undefined> =>
-      (await execute([...(values === undefined ? [] : [['set', [values]] as Step]), ...identity, ...without('set', 'where', 'whereRef')]))[0];
+      (
+        await execute([
+          ...(values === undefined ? [] : [['set', [values]] as Step]),
+          ...identity,
+          ...without('set', 'where', 'whereRef'),
+        ])
+      )[0];
     if (write.writer === 'deleteFrom') await deleteRow(send, sender, before, writeRow);
-    else await updateRow(send, sender, { before, key: demandedBy(write, database), values: valuesOf(write) as Row, isExpression }, writeRow);
+    else
+      await updateRow(
+        send,
+        sender,
+        { before, key: demandedBy(write, database), values: valuesOf(write) as Row, isExpression },
+        writeRow,
+      );
   }
   return resultOf(written, write, sender, run);
 }
 
 function keyValue(row: Row | undefined, column: string, sender: string): unknown {
   if (row !== undefined && Object.hasOwn(row, column)) return row[column];
-  throw new Error(`${sender} has no column ${column}, so that its rows cannot be written one by one. Name its primary key: withSignals(db, { primaryKeys: { ${sender}: … } }).`);
+  throw new Error(
+    `${sender} has no column ${column}, so that its rows cannot be written one by one. Name its primary key: withSignals(db, { primaryKeys: { ${sender}: … } }).`,
+  );
 }
 
 /** The values that are set or inserted; those of several `set()` together. */
@@ -123,7 +155,10 @@ function valuesOf({ steps, writer }: Write): Row | Row[] | undefined {
   if (writer === 'deleteFrom') return undefined;
   const given = steps.filter(([method]) => method === 'values' || method === 'set').map(([, args]) => args);
   if (given.length === 1 && Array.isArray(given[0]?.[0])) return given[0][0] as Row[];
-  return Object.assign({}, ...given.map((args) => (args.length === 2 ? { [args[0] as string]: args[1] } : args[0]))) as Row;
+  return Object.assign(
+    {},
+    ...given.map((args) => (args.length === 2 ? { [args[0] as string]: args[1] } : args[0])),
+  ) as Row;
 }
 
 /** The conditions, as an operation node. */
@@ -137,13 +172,23 @@ function isExpression(value: unknown): boolean {
 }
 
 /** What the caller's method resolves to, or throws. */
-function resultOf(written: readonly Row[], write: Write, sender: string, { method, args, builder, database, scope }: Run): unknown {
+function resultOf(
+  written: readonly Row[],
+  write: Write,
+  sender: string,
+  { method, args, builder, database, scope }: Run,
+): unknown {
   const returns = write.steps.some(([each]) => each.startsWith('returning'));
   const names = returns ? returnedBy(write, database) : undefined;
-  const rows = names === undefined ? written : written.map((row) => Object.fromEntries(names.map((name) => [name, row[name]])));
+  const rows =
+    names === undefined ? written : written.map((row) => Object.fromEntries(names.map((name) => [name, row[name]])));
   const results = returns ? rows : [countsOf(written, write, keyOf(sender, scope.database.options))];
   // what it makes of them, and the error it throws for none, is Kysely's
-  const executed = { execute: () => results, executeTakeFirst: () => results[0], toOperationNode: () => builder.toOperationNode?.() };
+  const executed = {
+    execute: () => results,
+    executeTakeFirst: () => results[0],
+    toOperationNode: () => builder.toOperationNode?.(),
+  };
   return method === 'execute' ? results : Reflect.apply(builder[method] as () => unknown, executed, args);
 }
 

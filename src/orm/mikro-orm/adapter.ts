@@ -22,7 +22,12 @@ export class MikroOrmAdapter {
   }
 
   /** Send to the receivers, one after the other, after those before them in the same transaction. */
-  async send<TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, em: EntityManager, args: () => object): Promise<void> {
+  async send<TKind extends ModelSignalKind>(
+    signal: ModelSignal<TKind>,
+    sender: unknown,
+    em: EntityManager,
+    args: () => object,
+  ): Promise<void> {
     if (!this.active || !signal.hasListeners(sender)) return;
     const transaction = em.getTransactionContext<object>();
     const queue = (transaction && this.queues.get(transaction)) ?? OUTSIDE;

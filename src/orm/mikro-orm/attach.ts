@@ -8,7 +8,8 @@ import { subscriberOf } from './subscriber.ts';
 
 /** Connect a MikroORM to the signals: a subscriber for what it flushes, its methods for what passes that by. */
 export function attach(orm: MikroORM, options: unknown): Disposable {
-  if (!isObject(orm) || !('em' in orm && 'config' in orm)) throw new TypeError(`attachSignals() takes a MikroORM, not ${describe(orm)}`);
+  if (!isObject(orm) || !('em' in orm && 'config' in orm))
+    throw new TypeError(`attachSignals() takes a MikroORM, not ${describe(orm)}`);
   const adapter = new MikroOrmAdapter(orm, parseAdapterOptions(options, 'attachSignals()'));
   return attachOnce(orm, 'MikroORM', () => {
     orm.em.getEventManager().registerSubscriber(subscriberOf(adapter));

@@ -8,7 +8,14 @@ import { attached, type MikroOrmAdapter } from './adapter.ts';
 const ADVICE = 'Change entities and flush(), listen to postBulk, or attach with another `bulk` option.';
 
 /** The writes of an EntityManager that go to the database as they are, past its unit of work and its hooks. */
-const METHODS = { insert: 'insert', insertMany: 'insert', upsert: 'upsert', upsertMany: 'upsert', nativeUpdate: 'update', nativeDelete: 'delete' } as const;
+const METHODS = {
+  insert: 'insert',
+  insertMany: 'insert',
+  upsert: 'upsert',
+  upsertMany: 'upsert',
+  nativeUpdate: 'update',
+  nativeDelete: 'delete',
+} as const;
 type Method = keyof typeof METHODS;
 
 /** Send `postBulk` after them, and be loud before. Returns what ends that. */
@@ -17,7 +24,8 @@ export function interceptMethods(em: EntityManager): () => void {
     patch(ownerOf(em, name), name, (original) => {
       return function (this: EntityManager, ...args: unknown[]) {
         const adapter = attached.get(this.config);
-        const natively = (): Promise<unknown> => Reflect.apply(original, this as never, args as never[]) as Promise<unknown>;
+        const natively = (): Promise<unknown> =>
+          Reflect.apply(original, this as never, args as never[]) as Promise<unknown>;
         return adapter === undefined ? natively() : writeBulk(adapter, this, name, args, natively);
       };
     }),
@@ -27,7 +35,13 @@ export function interceptMethods(em: EntityManager): () => void {
   };
 }
 
-async function writeBulk(adapter: MikroOrmAdapter, em: EntityManager, name: Method, args: unknown[], natively: () => Promise<unknown>): Promise<unknown> {
+async function writeBulk(
+  adapter: MikroOrmAdapter,
+  em: EntityManager,
+  name: Method,
+  args: unknown[],
+  natively: () => Promise<unknown>,
+): Promise<unknown> {
   const operation: PostBulkArgs['operation'] = METHODS[name];
   const inserts = operation === 'insert' || operation === 'upsert';
   // insert(entity) and insert(User, data) are both allowed

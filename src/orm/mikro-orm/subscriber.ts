@@ -50,6 +50,9 @@ export function subscriberOf(adapter: MikroOrmAdapter): EventSubscriber {
 
 /** What an update writes, as MikroORM compares it: relations by their keys, embedded objects by column. */
 function changesOf(changeSet: Event['changeSet']): Difference {
-  const { payload = {}, originalEntity } = (changeSet ?? {}) as { payload?: Record<string, unknown>; originalEntity?: Record<string, unknown> };
+  const { payload = {}, originalEntity } = (changeSet ?? {}) as {
+    payload?: Record<string, unknown>;
+    originalEntity?: Record<string, unknown>;
+  };
   return originalEntity === undefined ? fieldsOnly(Object.keys(payload)) : differenceOf(originalEntity, payload);
 }

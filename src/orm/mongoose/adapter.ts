@@ -25,8 +25,8 @@ export class MongooseAdapter {
   }
 
   /**
-   * Send to the receivers, one after the other. In a session, whose operations must not overlap, also after those of the other
-   * documents in it; elsewhere documents are independent.
+   * Send to the receivers, one after the other. In a session, whose operations must not overlap, also after those of
+   * the other documents in it; elsewhere documents are independent.
    */
   send<TKind extends ModelSignalKind>(
     signal: ModelSignal<TKind>,

@@ -12,8 +12,13 @@ interface Saving {
   readonly changes: Changes | null;
 }
 
-/** The hooks of documents. The same functions for every schema: Mongoose merges those of a discriminator with its base's by identity. */
-export function documentHooks(adapter: MongooseAdapter): Record<'beforeSave' | 'afterSave' | 'beforeDelete' | 'afterDelete', (this: Document) => Promise<void>> {
+/**
+ * The hooks of documents. The same functions for every schema: Mongoose merges those of a discriminator with its base's
+ * by identity.
+ */
+export function documentHooks(
+  adapter: MongooseAdapter,
+): Record<'beforeSave' | 'afterSave' | 'beforeDelete' | 'afterDelete', (this: Document) => Promise<void>> {
   const saving = new WeakMap<Document, Saving>();
   const concerns = (document: Document, ...signals: readonly { hasListeners(sender: unknown): boolean }[]): boolean =>
     adapter.active && !isSubdocument(document) && signals.some((signal) => signal.hasListeners(document.constructor));
@@ -22,7 +27,11 @@ export function documentHooks(adapter: MongooseAdapter): Record<'beforeSave' | '
       if (!concerns(this, preSave, postSave)) return;
       const image = await imageOf(this, adapter);
       const session = sessionOf(this);
-      await adapter.send(preSave, this.constructor, session, this, { instance: this, raw: false, ...savingOf(this, image) });
+      await adapter.send(preSave, this.constructor, session, this, {
+        instance: this,
+        raw: false,
+        ...savingOf(this, image),
+      });
       saving.set(this, savingOf(this, image));
     },
     async afterSave() {
@@ -42,24 +51,35 @@ export function documentHooks(adapter: MongooseAdapter): Record<'beforeSave' | '
   };
 }
 
-/** The document as it is stored, to tell what changes: Mongoose remembers which paths were set, and not what they held. */
+/**
+ * The document as it is stored, to tell what changes: Mongoose remembers which paths were set, and not what they held.
+ */
 async function imageOf(document: Document, { options }: MongooseAdapter): Promise<Record<string, unknown> | undefined> {
   if (document.isNew || !options.beforeImage || document.directModifiedPaths().length === 0) return undefined;
   const model = document.constructor as Model<unknown>;
-  const image: unknown = await model.findById(document._id).session(sessionOf(document) ?? null).lean().exec();
+  const image: unknown = await model
+    .findById(document._id)
+    .session(sessionOf(document) ?? null)
+    .lean()
+    .exec();
   return (image ?? undefined) as Record<string, unknown> | undefined;
 }
 
 function savingOf(document: Document, image: Record<string, unknown> | undefined): Saving {
   if (document.isNew) return INSERTED;
   const paths = document.directModifiedPaths();
-  const changes = image === undefined && paths.length > 0 ? null : Object.fromEntries(paths.map((path) => [path, { from: at(image, path), to: document.get(path) as unknown }]));
+  const changes =
+    image === undefined && paths.length > 0
+      ? null
+      : Object.fromEntries(paths.map((path) => [path, { from: at(image, path), to: document.get(path) as unknown }]));
   return { created: false, updateFields: new Set(paths), changes };
 }
 
 /** The value at a path such as `address.city`. */
 function at(value: unknown, path: string): unknown {
-  return path.split('.').reduce<unknown>((each, key) => (each as Record<string, unknown> | null | undefined)?.[key], value);
+  return path
+    .split('.')
+    .reduce<unknown>((each, key) => (each as Record<string, unknown> | null | undefined)?.[key], value);
 }
 
 function isSubdocument(document: Document): boolean {

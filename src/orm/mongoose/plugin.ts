@@ -37,11 +37,14 @@ export function makePlugin(options: MongooseOptions): Plugin {
     schema.post([...WRITES], { document: false, query: true }, queries.after as never);
     schema.pre('bulkWrite', beforeBulkWrite);
     schema.post('bulkWrite', bulkWritten as never);
-    (schema as unknown as { on(event: 'init', listener: (model: Model<unknown>) => void): void }).on('init', (model) => {
-      if (compiled.has(model)) return;
-      compiled.add(model);
-      override(model, adapter);
-    });
+    (schema as unknown as { on(event: 'init', listener: (model: Model<unknown>) => void): void }).on(
+      'init',
+      (model) => {
+        if (compiled.has(model)) return;
+        compiled.add(model);
+        override(model, adapter);
+      },
+    );
   };
   return Object.assign(plugin, {
     [dispose]: () => {
@@ -84,7 +87,12 @@ function atomically(
   { active, options: { atomic } }: MongooseAdapter,
 ): Promise<unknown> {
   const session = options?.session ?? sessionOf(document);
-  if (!atomic || !active || session !== undefined || !signals.some((signal) => signal.hasListeners(document.constructor))) {
+  if (
+    !atomic ||
+    !active ||
+    session !== undefined ||
+    !signals.some((signal) => signal.hasListeners(document.constructor))
+  ) {
     return method.call(document, options);
   }
   return document.db.transaction((opened) => method.call(document, { ...options, session: opened }));
@@ -106,6 +114,7 @@ async function insertEach(
   for (const instance of documents) await adapter.send(preSave, model, session, instance, { instance, ...INSERTED });
   const result = await insertMany(documents, options);
   // with `ordered: false` some may have failed
-  for (const instance of documents) if (!instance.isNew) await adapter.send(postSave, model, session, instance, { instance, ...INSERTED });
+  for (const instance of documents)
+    if (!instance.isNew) await adapter.send(postSave, model, session, instance, { instance, ...INSERTED });
   return result;
 }

@@ -14,17 +14,29 @@ interface Result {
 }
 
 /** The operations of queries that write. */
-export const WRITES = ['updateOne', 'updateMany', 'replaceOne', 'findOneAndUpdate', 'findOneAndReplace', 'findOneAndDelete', 'deleteOne', 'deleteMany'] as const;
+export const WRITES = [
+  'updateOne',
+  'updateMany',
+  'replaceOne',
+  'findOneAndUpdate',
+  'findOneAndReplace',
+  'findOneAndDelete',
+  'deleteOne',
+  'deleteMany',
+] as const;
 
 const ofDocuments = new WeakSet();
 const sites = new WeakMap<object, string>();
 
 /** Remember where a query was made, for a warning: when it runs, the call that made it has long returned. */
-export function madeHere<TQuery extends AnyQuery>(query: TQuery, { active, options: { bulk } }: MongooseAdapter): TQuery {
-  if (active && (bulk === 'warn' || bulk === 'individual') && hasReceivers(operationOf(query), query.model)) sites.set(query, callSite());
+export function madeHere<TQuery extends AnyQuery>(
+  query: TQuery,
+  { active, options: { bulk } }: MongooseAdapter,
+): TQuery {
+  if (active && (bulk === 'warn' || bulk === 'individual') && hasReceivers(operationOf(query), query.model))
+    sites.set(query, callSite());
   return query;
 }
-
 
 /** The query behind `document.deleteOne()`, whose signals are the document's. */
 export function belongsToDocument<TQuery extends object>(query: TQuery): TQuery {
@@ -45,7 +57,9 @@ export function queryHooks(adapter: MongooseAdapter): {
       const sender: unknown = this.model;
       if (adapter.options.bulk === 'individual' && hasReceivers(operation, sender) && canBeIndividual(this)) {
         // the way to answer in place of the query
-        throw (this.model.base as unknown as { skipMiddlewareFunction(result: unknown): Error }).skipMiddlewareFunction(await individually(this, sessionOfQuery(this)));
+        throw (this.model.base as unknown as { skipMiddlewareFunction(result: unknown): Error }).skipMiddlewareFunction(
+          await individually(this, sessionOfQuery(this)),
+        );
       }
       adapter.bulk.announce(
         operation,
@@ -82,7 +96,10 @@ function sessionOfQuery(query: AnyQuery): ClientSession | undefined {
 function countOf(result: Result | null, op: string): number | undefined {
   // the findOneAnd… answer with the document, or null
   if (op.startsWith('findOneAnd')) return result === null ? 0 : 1;
-  return result?.deletedCount ?? (result?.modifiedCount === undefined ? undefined : result.modifiedCount + (result.upsertedCount ?? 0));
+  return (
+    result?.deletedCount ??
+    (result?.modifiedCount === undefined ? undefined : result.modifiedCount + (result.upsertedCount ?? 0))
+  );
 }
 
 /** Plain values can be set on a document; what only the database can compute, or may have to insert, cannot. */
@@ -90,7 +107,11 @@ function canBeIndividual(query: AnyQuery): boolean {
   if (query.op === 'deleteOne' || query.op === 'deleteMany') return true;
   if (operationOf(query) !== 'update' || query.op.startsWith('findOneAnd') || query.op === 'replaceOne') return false;
   const update = query.getUpdate();
-  return isObject(update) && !Array.isArray(update) && Object.keys(update).every((key) => key === '$set' || key === '$setOnInsert' || !key.startsWith('$'));
+  return (
+    isObject(update) &&
+    !Array.isArray(update) &&
+    Object.keys(update).every((key) => key === '$set' || key === '$setOnInsert' || !key.startsWith('$'))
+  );
 }
 
 /** Load the documents and write each. The result counts them as the query would have. */
@@ -108,14 +129,25 @@ async function individually(query: AnyQuery, session: ClientSession | undefined)
     document.set({ ...plain, ...$set });
     await document.save(options);
   }
-  return { acknowledged: true, matchedCount: documents.length, modifiedCount: documents.length, upsertedCount: 0, upsertedId: null };
+  return {
+    acknowledged: true,
+    matchedCount: documents.length,
+    modifiedCount: documents.length,
+    upsertedCount: 0,
+    upsertedId: null,
+  };
 }
 
 /** `Model.bulkWrite()`: a signal for each kind of operation in it. */
 export async function afterBulkWrite(
   this: Model<unknown>,
   adapter: MongooseAdapter,
-  result: { readonly insertedCount?: number; readonly modifiedCount?: number; readonly deletedCount?: number; readonly upsertedCount?: number },
+  result: {
+    readonly insertedCount?: number;
+    readonly modifiedCount?: number;
+    readonly deletedCount?: number;
+    readonly upsertedCount?: number;
+  },
 ): Promise<void> {
   const counts = [
     ['insert', result.insertedCount],
@@ -125,6 +157,11 @@ export async function afterBulkWrite(
   ] as const;
   for (const [operation, count] of counts) {
     if (count === undefined || count === 0) continue;
-    await adapter.send(postBulk, this, sessionIn(undefined, this.base), this, { operation, where: undefined, values: undefined, count });
+    await adapter.send(postBulk, this, sessionIn(undefined, this.base), this, {
+      operation,
+      where: undefined,
+      values: undefined,
+      count,
+    });
   }
 }

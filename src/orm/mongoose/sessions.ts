@@ -1,10 +1,15 @@
 import type { ClientSession, Document, Mongoose } from 'mongoose';
 import { CommitQueue, runAll } from '../commit-queue.ts';
 
-/** The session that an operation runs in: the one it was given, or that of `connection.transaction()` where Mongoose passes it on. */
+/**
+ * The session that an operation runs in: the one it was given, or that of `connection.transaction()` where Mongoose
+ * passes it on.
+ */
 export function sessionIn(given: ClientSession | null | undefined, base: Mongoose): ClientSession | undefined {
   // not in its declared types
-  const { transactionAsyncLocalStorage } = base as { transactionAsyncLocalStorage?: { getStore(): { session?: ClientSession } | undefined } };
+  const { transactionAsyncLocalStorage } = base as {
+    transactionAsyncLocalStorage?: { getStore(): { session?: ClientSession } | undefined };
+  };
   return given ?? transactionAsyncLocalStorage?.getStore()?.session ?? undefined;
 }
 
@@ -26,8 +31,9 @@ const OUTSIDE = new CommitQueue();
 const queues = new WeakMap<ClientSession, CommitQueue>();
 
 /**
- * The driver tells nobody of a commit, so that the session's own methods are wrapped. A transaction that is tried again after an error
- * of the network starts anew, and so does its queue; a commit that is tried again finds its queue as it was.
+ * The driver tells nobody of a commit, so that the session's own methods are wrapped. A transaction that is tried again
+ * after an error of the network starts anew, and so does its queue; a commit that is tried again finds its queue as it
+ * was.
  */
 function watch(session: ClientSession): CommitQueue {
   const queue = new CommitQueue();

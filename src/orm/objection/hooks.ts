@@ -18,7 +18,10 @@ export interface ObjectionOptions extends Required<AdapterOptions> {
 }
 type Arguments = StaticHookArguments<Model>;
 /** What a query is going to do, until it is done. */
-type Work = { readonly update: PreparedUpdate; readonly before: Model | undefined } | { readonly deleted: readonly Model[] } | { readonly bulk: object };
+type Work =
+  | { readonly update: PreparedUpdate; readonly before: Model | undefined }
+  | { readonly deleted: readonly Model[] }
+  | { readonly bulk: object };
 
 const ADVICE = 'Write instances, or rows by their id, listen to postBulk, or give withSignals() another `bulk` option.';
 
@@ -43,7 +46,13 @@ export class Hooks {
 
   async afterInsert(sender: unknown, args: Arguments): Promise<void> {
     const { inputItems } = args;
-    if (isUpsert(args)) await this.send(postBulk, sender, args, { operation: 'upsert', where: undefined, values: inputItems, count: undefined });
+    if (isUpsert(args))
+      await this.send(postBulk, sender, args, {
+        operation: 'upsert',
+        where: undefined,
+        values: inputItems,
+        count: undefined,
+      });
     else for (const instance of inputItems) await this.send(postSave, sender, args, { instance, ...INSERTED });
   }
 
@@ -53,7 +62,8 @@ export class Hooks {
     const concerns = hasReceivers('update', sender);
     const [item] = ownItems(args);
     if (item === undefined && !isOfRows(query)) {
-      if (concerns && this.options.bulk === 'individual') await updateEach(args, { ...valuesOf(patch), ...expressionsOf(patch) });
+      if (concerns && this.options.bulk === 'individual')
+        await updateEach(args, { ...valuesOf(patch), ...expressionsOf(patch) });
       else this.beforeBulk('update', sender, args, { ...valuesOf(patch), ...expressionsOf(patch) });
       return;
     }
@@ -86,7 +96,9 @@ export class Hooks {
       const { assigned, written } = work.update;
       // what became of an expression, only the database knows
       const expressed = Object.keys(expressionsOf(patch)).length > 0 && work.before !== undefined;
-      const after = expressed ? await sender.query(args.transaction as Knex.Transaction).findById(work.before.$id() as number) : undefined;
+      const after = expressed
+        ? await sender.query(args.transaction as Knex.Transaction).findById(work.before.$id() as number)
+        : undefined;
       await written(after === undefined ? { ...assigned, ...valuesOf(patch) } : valuesOf(after as Model & Row));
     }
   }
@@ -121,9 +133,15 @@ export class Hooks {
     return work;
   }
 
-  private beforeBulk(operation: PostBulkArgs['operation'], sender: unknown, args: Arguments, values: Row | undefined): void {
+  private beforeBulk(
+    operation: PostBulkArgs['operation'],
+    sender: unknown,
+    args: Arguments,
+    values: Row | undefined,
+  ): void {
     this.guard.announce(operation, sender, ADVICE, callSiteOfQuery());
-    if (postBulk.hasListeners(sender)) this.work.set(queryOf(args), { bulk: { operation, where: args.asFindQuery(), values } });
+    if (postBulk.hasListeners(sender))
+      this.work.set(queryOf(args), { bulk: { operation, where: args.asFindQuery(), values } });
   }
 
   private afterBulk(sender: unknown, args: Arguments, bulk: object): Promise<void> {
@@ -131,11 +149,18 @@ export class Hooks {
   }
 
   /** Send to the receivers, one after the other, after those before them in the same transaction. */
-  private async send<TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, { transaction: knex }: Arguments, args: object): Promise<void> {
+  private async send<TKind extends ModelSignalKind>(
+    signal: ModelSignal<TKind>,
+    sender: unknown,
+    { transaction: knex }: Arguments,
+    args: object,
+  ): Promise<void> {
     if (!signal.hasListeners(sender)) return;
     const tx = isTransaction(knex) ? knex : undefined;
     const resource: object = tx ?? args;
-    await inTurn(resource, () => deliver(signal, sender, args, { resource, using: this.options.using, tx, queue: queueOf(knex) }));
+    await inTurn(resource, () =>
+      deliver(signal, sender, args, { resource, using: this.options.using, tx, queue: queueOf(knex) }),
+    );
   }
 }
 
@@ -164,7 +189,9 @@ function countOf({ result }: Arguments): number | undefined {
 /** The values of a model, without its relations and what begins with $. */
 function valuesOf(model: Model & Row): Row {
   const relations = (model.constructor as unknown as { getRelationNames(): string[] }).getRelationNames();
-  return Object.fromEntries(Object.entries(model).filter(([name]) => !name.startsWith('$') && !relations.includes(name)));
+  return Object.fromEntries(
+    Object.entries(model).filter(([name]) => !name.startsWith('$') && !relations.includes(name)),
+  );
 }
 
 /** Raw SQL, references and queries among the values of a model: Objection keeps them apart from the others. */

@@ -26,7 +26,10 @@ const bound = new WeakMap<object, object>();
 
 /** A class that inherits from the given one, and whose own heirs send signals. */
 export function mixIn<TClass extends ModelClass<Model>>(base: TClass, options: unknown): TClass {
-  if (typeof base !== 'function' || !('isObjectionModelClass' in base)) throw new TypeError(`withSignals() takes the Model class of Objection, or one that extends it, not ${describe(base)}`);
+  if (typeof base !== 'function' || !('isObjectionModelClass' in base))
+    throw new TypeError(
+      `withSignals() takes the Model class of Objection, or one that extends it, not ${describe(base)}`,
+    );
   if (mixed.has(base)) throw new Error('This class has signals already: they would be sent twice.');
   const hooks = new Hooks(parseAdapterOptions(options, 'withSignals()', { atomic: false, beforeImage: true }));
   const loud = hooks.options.bulk === 'warn' || hooks.options.bulk === 'individual';
@@ -90,7 +93,8 @@ const mixed = {
     this.classes.add(mixedClass);
   },
   has(mixedClass: object): boolean {
-    for (let each: object | null = mixedClass; each !== null; each = Object.getPrototypeOf(each) as object | null) if (this.classes.has(each)) return true;
+    for (let each: object | null = mixedClass; each !== null; each = Object.getPrototypeOf(each) as object | null)
+      if (this.classes.has(each)) return true;
     return false;
   },
 };

@@ -27,7 +27,11 @@ export function callSiteOfQuery(): string | undefined {
 }
 
 /** What hooks cannot do for a query: know the line that asked for it, and give it a transaction. */
-export function watchQuery(query: Query, sender: unknown, { atomic, loud }: { readonly atomic: boolean; readonly loud: boolean }): void {
+export function watchQuery(
+  query: Query,
+  sender: unknown,
+  { atomic, loud }: { readonly atomic: boolean; readonly loud: boolean },
+): void {
   const knex = knexOf(query);
   if (knex !== undefined) watch(knex);
   const concerns = hasReceivers('update', sender) || hasReceivers('delete', sender);
@@ -78,6 +82,8 @@ export function isOfRows(query: Query): boolean {
   const { _statements: statements } = found.toKnexQuery() as unknown as { _statements: Statement[] };
   const where = statements.filter(({ grouping }) => grouping === 'where');
   const key = [(query.modelClass() as { idColumn: string | string[] }).idColumn].flat();
-  const demanded = where.filter(({ type, operator, not }) => type === 'whereBasic' && operator === '=' && not !== true).map(({ column }) => (typeof column === 'string' ? column.split('.').at(-1) : undefined));
+  const demanded = where
+    .filter(({ type, operator, not }) => type === 'whereBasic' && operator === '=' && not !== true)
+    .map(({ column }) => (typeof column === 'string' ? column.split('.').at(-1) : undefined));
   return where.every(({ bool }) => bool === 'and') && key.every((column) => demanded.includes(column));
 }

@@ -3,8 +3,15 @@ import { CommitQueue, runAll } from '../commit-queue.ts';
 
 /** What is used of knex that its types do not tell. */
 interface Funnel {
-  /** Every transaction and savepoint is made by this. Without a container it resolves to a transaction that is ended by hand. */
-  _transaction(container: ((transaction: Knex.Transaction) => unknown) | null | undefined, config: unknown, outer?: unknown): Pending;
+  /**
+   * Every transaction and savepoint is made by this. Without a container it resolves to a transaction that is ended by
+   * hand.
+   */
+  _transaction(
+    container: ((transaction: Knex.Transaction) => unknown) | null | undefined,
+    config: unknown,
+    outer?: unknown,
+  ): Pending;
 }
 /** How a transaction ends; knex's types say that this gives query builders. */
 interface Ends {
@@ -20,7 +27,10 @@ const queues = new WeakMap<object, CommitQueue>();
 const watched = new WeakSet();
 const OUTSIDE = new CommitQueue();
 
-/** What waits for the commit of this transaction, or of the savepoint that a nested one is; an empty queue outside of one. */
+/**
+ * What waits for the commit of this transaction, or of the savepoint that a nested one is; an empty queue outside of
+ * one.
+ */
 export function queueOf(knex: Knex | Knex.Transaction): CommitQueue {
   return isTransaction(knex) ? (queues.get(knex) ?? adopt(knex)) : OUTSIDE;
 }
@@ -30,8 +40,8 @@ export function isTransaction(knex: Knex | Knex.Transaction): knex is Knex.Trans
 }
 
 /**
- * knex tells nobody of a commit. So its transactions are watched from where they are made: whoever waits for one also waits for what
- * runs after its commit, when its connection is free again.
+ * knex tells nobody of a commit. So its transactions are watched from where they are made: whoever waits for one also
+ * waits for what runs after its commit, when its connection is free again.
  */
 export function watch(knex: Knex): void {
   if (watched.has(knex)) return;
@@ -76,20 +86,30 @@ export function watch(knex: Knex): void {
       );
     let ended: Promise<unknown>;
     if (typeof container === 'function') {
-      const pending = begin((transaction) => {
-        enter(transaction);
-        return container(transaction);
-      }, config, outer);
+      const pending = begin(
+        (transaction) => {
+          enter(transaction);
+          return container(transaction);
+        },
+        config,
+        outer,
+      );
       ended = watchEnd(pending);
       // knex's own object goes on being what the caller gets: it also emits events
       pending._promise = ended;
       return pending;
     }
     return new Promise((resolve, reject) => {
-      ended = watchEnd(begin((transaction) => {
-        enter(transaction);
-        resolve(transaction);
-      }, config, outer));
+      ended = watchEnd(
+        begin(
+          (transaction) => {
+            enter(transaction);
+            resolve(transaction);
+          },
+          config,
+          outer,
+        ),
+      );
       ended.catch(reject);
     });
   };
@@ -104,7 +124,9 @@ function adopt(transaction: Knex.Transaction): CommitQueue {
   watch(transaction);
   void transaction.executionPromise.then(
     () => runAll(queue.commit()),
-    () => { queue.rollback(); },
+    () => {
+      queue.rollback();
+    },
   );
   return queue;
 }

@@ -5,7 +5,10 @@ export interface Client {
   readonly _runtimeDataModel?: { readonly models: Readonly<Record<string, { readonly fields: readonly Field[] }>> };
   readonly _activeProvider?: string;
   $extends(extension: unknown): Client;
-  $transaction(work: ((client: Client) => Promise<unknown>) | readonly object[], ...options: unknown[]): Promise<unknown>;
+  $transaction(
+    work: ((client: Client) => Promise<unknown>) | readonly object[],
+    ...options: unknown[]
+  ): Promise<unknown>;
 }
 
 /** A field of a model, as the client knows it. */
@@ -68,7 +71,10 @@ const SCOPE = Symbol.for('prisma.client.transaction.scope_context');
 
 /** What identifies the transaction of a transaction's client. */
 export function transactionId(client: Client): unknown {
-  const id = ((client as unknown as Record<symbol, { readonly txId?: unknown } | undefined>)[SCOPE])?.txId;
-  if (id === undefined) throw new Error('This version of Prisma Client does not tell its transactions apart: tocsin/prisma needs Prisma 7.');
+  const id = (client as unknown as Record<symbol, { readonly txId?: unknown } | undefined>)[SCOPE]?.txId;
+  if (id === undefined)
+    throw new Error(
+      'This version of Prisma Client does not tell its transactions apart: tocsin/prisma needs Prisma 7.',
+    );
   return id;
 }

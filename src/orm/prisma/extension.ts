@@ -10,7 +10,8 @@ const ADVICE = 'Write rows one by one, listen to postBulk, or extend with anothe
 /** What `$extends()` calls: it gives a client whose operations and transactions are known here. */
 export function extension(options: PrismaOptions): (client: object) => object {
   return (client) => {
-    if (!isObject(client) || !('$extends' in client)) throw new TypeError(`signals() is for $extends() of a Prisma Client, not for ${describe(client)}`);
+    if (!isObject(client) || !('$extends' in client))
+      throw new TypeError(`signals() is for $extends() of a Prisma Client, not for ${describe(client)}`);
     return new ExtendedClient(client as Client, options).wrapped;
   };
 }
@@ -42,31 +43,54 @@ class ExtendedClient {
     const plan = planOf(operation, this.root.client, database.options);
     const { transaction } = params;
     const batch = transaction?.kind === 'batch';
-    const bulk = batch && plan.rows ? { ...plan, rows: false, bulk: [{ model, operation: operationOf(operation.operation) ?? 'update', values: args.data, where: args.where }, ...plan.bulk] } : plan;
+    const bulk =
+      batch && plan.rows
+        ? {
+            ...plan,
+            rows: false,
+            bulk: [
+              { model, operation: operationOf(operation.operation) ?? 'update', values: args.data, where: args.where },
+              ...plan.bulk,
+            ],
+          }
+        : plan;
     for (const each of bulk.bulk) database.bulk.announce(each.operation, each.model, ADVICE, this.sites.getStore());
     if (isSilent(bulk)) return query(args);
     // of what is not in a transaction, or in a batch, whose queries are sent all at once
-    if (transaction === undefined && database.options.atomic) return this.transaction(this.root, (place) => perform(bulk, { ...place, query: inside(operation, place) }));
+    if (transaction === undefined && database.options.atomic)
+      return this.transaction(this.root, (place) => perform(bulk, { ...place, query: inside(operation, place) }));
     const place = (transaction?.kind === 'itx' ? this.open.get(transaction.id) : undefined) ?? this.root;
-    return place.scope.write(() => perform(bulk, { ...place, query: async (changed, whole) => await query(changed, whole === true ? { ...params, dataPath: [] } : params) }));
+    return place.scope.write(() =>
+      perform(bulk, {
+        ...place,
+        query: async (changed, whole) => await query(changed, whole === true ? { ...params, dataPath: [] } : params),
+      }),
+    );
   }
 
   /** Run a transaction, or a savepoint in one. */
-  private transaction<T>({ scope, client }: Surroundings, work: (place: Surroundings) => Promise<T>, ...options: unknown[]): Promise<T> {
+  private transaction<T>(
+    { scope, client }: Surroundings,
+    work: (place: Surroundings) => Promise<T>,
+    ...options: unknown[]
+  ): Promise<T> {
     return scope.transaction(async (inner) => {
-      const result = await client.$transaction(async (transaction) => {
-        const id = transactionId(transaction);
-        const surrounding = this.open.get(id);
-        const place = { scope: inner, client: transaction };
-        inner.tx = this.wrap(place);
-        this.open.set(id, place);
-        try {
-          return await work(place);
-        } finally {
-          if (surrounding === undefined) this.open.delete(id);
-          else this.open.set(id, surrounding);
-        }
-      }, ...options);
+      const result = await client.$transaction(
+        async (transaction) => {
+          const id = transactionId(transaction);
+          const surrounding = this.open.get(id);
+          const place = { scope: inner, client: transaction };
+          inner.tx = this.wrap(place);
+          this.open.set(id, place);
+          try {
+            return await work(place);
+          } finally {
+            if (surrounding === undefined) this.open.delete(id);
+            else this.open.set(id, surrounding);
+          }
+        },
+        ...options,
+      );
       return result as T;
     });
   }
@@ -78,12 +102,17 @@ class ExtendedClient {
         if (name === '$transaction') {
           return (work: unknown, ...options: unknown[]) =>
             typeof work === 'function'
-              ? this.transaction(place, ({ scope }) => (work as (client: unknown) => Promise<unknown>)(scope.tx), ...options)
+              ? this.transaction(
+                  place,
+                  ({ scope }) => (work as (client: unknown) => Promise<unknown>)(scope.tx),
+                  ...options,
+                )
               : target.$transaction(work as object[], ...options);
         }
         if (name === '$extends') return (more: unknown) => this.wrap({ ...place, client: target.$extends(more) });
         const member: unknown = Reflect.get(target, name, target);
-        if (typeof name === 'string' && isObject(member) && modelOf(target, name) !== undefined && this.isLoud()) return this.located(delegateOf(target, name));
+        if (typeof name === 'string' && isObject(member) && modelOf(target, name) !== undefined && this.isLoud())
+          return this.located(delegateOf(target, name));
         return typeof member === 'function' ? (member.bind(target) as unknown) : member;
       },
     });
@@ -108,7 +137,8 @@ class ExtendedClient {
               const action: unknown = Reflect.get(pending, method, pending);
               // what begins the query; the last is how a batch does
               if (!['then', 'catch', 'finally', 'requestTransaction'].includes(String(method))) return action;
-              return (...callbacks: unknown[]) => this.sites.run(site, () => Reflect.apply(action as () => unknown, pending, callbacks) as unknown);
+              return (...callbacks: unknown[]) =>
+                this.sites.run(site, () => Reflect.apply(action as () => unknown, pending, callbacks) as unknown);
             },
           });
         };

@@ -32,12 +32,17 @@ export function nestedWrites(client: Client, model: string, data: unknown): Nest
       Object.entries(values[name] as object).flatMap(([method, argument]: [string, unknown]) => {
         const operation = OPERATIONS[method];
         if (operation === undefined) return [];
-        return [{ model: type, operation, values: argument }, ...inside(argument).flatMap((each) => nestedWrites(client, type, each))];
+        return [
+          { model: type, operation, values: argument },
+          ...inside(argument).flatMap((each) => nestedWrites(client, type, each)),
+        ];
       }),
     );
 }
 
-/** Where the argument of a nested operation may hold data: it is data itself, or it has them under one of these names. */
+/**
+ * Where the argument of a nested operation may hold data: it is data itself, or it has them under one of these names.
+ */
 function inside(argument: unknown): unknown[] {
   if (Array.isArray(argument)) return argument.flatMap(inside);
   if (!isObject(argument)) return [];

@@ -56,14 +56,25 @@ export interface Plan {
 }
 
 /** What to do for an operation that writes. */
-export function planOf({ model = '', operation, args, __internalParams: { dataPath = [] } }: Operation, client: Client, { bulk }: PrismaOptions): Plan {
+export function planOf(
+  { model = '', operation, args, __internalParams: { dataPath = [] } }: Operation,
+  client: Client,
+  { bulk }: PrismaOptions,
+): Plan {
   const method = operation as Method;
   const kind = OPERATIONS[method];
   const concerns = hasReceivers(kind, model);
   const many = method.endsWith('Many') || method.endsWith('AndReturn');
-  const divisible = !many || (kind === 'delete' ? bulk === 'individual' : returnsRows(client) && (kind === 'insert' ? args.skipDuplicates !== true : bulk === 'individual'));
+  const divisible =
+    !many ||
+    (kind === 'delete'
+      ? bulk === 'individual'
+      : returnsRows(client) && (kind === 'insert' ? args.skipDuplicates !== true : bulk === 'individual'));
   const nested = [args.data, args.create, args.update].flatMap((data) => nestedWrites(client, model, data));
-  const whole = divisible && (concerns || !many || kind === 'insert') ? [] : [{ model, operation: kind, values: args.data, where: args.where }];
+  const whole =
+    divisible && (concerns || !many || kind === 'insert')
+      ? []
+      : [{ model, operation: kind, values: args.data, where: args.where }];
   const path = dataPath.filter((each) => each !== 'select' && each !== 'include');
   return { model, method, args, path, rows: divisible && concerns, bulk: [...whole, ...nested] };
 }
@@ -90,7 +101,12 @@ export async function perform(plan: Plan, place: Place): Promise<unknown> {
   const result = plan.rows ? await writeRows(plan, place) : await place.query(plan.args);
   const own = (result as { count?: number } | undefined)?.count ?? (Array.isArray(result) ? result.length : undefined);
   for (const { model, operation, where, values } of plan.bulk) {
-    await place.scope.send(postBulk, model, { operation, where, values, count: values === plan.args.data ? own : undefined });
+    await place.scope.send(postBulk, model, {
+      operation,
+      where,
+      values,
+      count: values === plan.args.data ? own : undefined,
+    });
   }
   return result;
 }
@@ -108,18 +124,37 @@ async function writeRows(plan: Plan, place: Place): Promise<unknown> {
     return scalarsOf(row, fields);
   };
   const read = async (): Promise<Row | undefined> =>
-    ((await natively(() => (delegate.findUnique as Delegated)({ where: args.where as Row }))) as Row | null) ?? undefined;
-  const update = (before: Row | undefined, data: Row, write: (data: Row) => Promise<Row | undefined>): Promise<void> => {
+    ((await natively(() => (delegate.findUnique as Delegated)({ where: args.where as Row }))) as Row | null) ??
+    undefined;
+  const update = (
+    before: Row | undefined,
+    data: Row,
+    write: (data: Row) => Promise<Row | undefined>,
+  ): Promise<void> => {
     const values = scalarsOf(data, fields);
-    const expressions = fields.filter((field) => isExpression(values[field.name], field)).map(({ name }) => values[name]);
-    const plain = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, expressions.includes(value) ? value : unset(value, name, fields)]));
+    const expressions = fields
+      .filter((field) => isExpression(values[field.name], field))
+      .map(({ name }) => values[name]);
+    const plain = Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [
+        name,
+        expressions.includes(value) ? value : unset(value, name, fields),
+      ]),
+    );
     const key = scalarsOf(args.where ?? {}, fields);
-    return updateRow(send, model, { before, key, values: plain, isExpression: (value) => expressions.includes(value) }, (assigned) => write({ ...data, ...assigned }));
+    return updateRow(
+      send,
+      model,
+      { before, key, values: plain, isExpression: (value) => expressions.includes(value) },
+      (assigned) => write({ ...data, ...assigned }),
+    );
   };
 
   switch (method) {
     case 'create':
-      await insertRows(send, model, [scalarsOf(args.data as Row, fields)], async ([draft]) => [await execute({ data: { ...(args.data as Row), ...draft } })]);
+      await insertRows(send, model, [scalarsOf(args.data as Row, fields)], async ([draft]) => [
+        await execute({ data: { ...(args.data as Row), ...draft } }),
+      ]);
       return result;
 
     case 'createMany':
@@ -147,7 +182,10 @@ async function writeRows(plan: Plan, place: Place): Promise<unknown> {
     case 'upsert': {
       const before = await read();
       if (before !== undefined) await update(before, args.update as Row, (data) => execute({ update: data }));
-      else await insertRows(send, model, [scalarsOf(args.create as Row, fields)], async ([draft]) => [await execute({ create: { ...args.create, ...draft } })]);
+      else
+        await insertRows(send, model, [scalarsOf(args.create as Row, fields)], async ([draft]) => [
+          await execute({ create: { ...args.create, ...draft } }),
+        ]);
       return result;
     }
 
@@ -167,13 +205,17 @@ async function writeRows(plan: Plan, place: Place): Promise<unknown> {
         const where = sameRow(before, fields);
         if (method === 'deleteMany') {
           await deleteRow(send, model, before, async () => {
-            const { count } = (await natively(() => (delegate.deleteMany as Delegated)({ where }))) as { count: number };
+            const { count } = (await natively(() => (delegate.deleteMany as Delegated)({ where }))) as {
+              count: number;
+            };
             if (count > 0) written.push(before);
             return count > 0 ? before : undefined;
           });
         } else {
           await update(before, args.data as Row, async (data) => {
-            const [row] = (await natively(() => (delegate.updateManyAndReturn as Delegated)({ where, data }))) as (Row | undefined)[];
+            const [row] = (await natively(() => (delegate.updateManyAndReturn as Delegated)({ where, data }))) as (
+              Row | undefined
+            )[];
             if (row !== undefined) written.push(row);
             return row;
           });
@@ -188,24 +230,35 @@ type Delegated = (args: object) => Promise<unknown>;
 /** The values of a row's own columns, without what is related. */
 function scalarsOf(values: Row, fields: readonly Field[]): Row {
   const own = fields.filter(({ kind }) => kind !== 'object').map(({ name }) => name);
-  return Object.fromEntries(own.filter((name) => Object.hasOwn(values, name) && values[name] !== undefined).map((name) => [name, values[name]]));
+  return Object.fromEntries(
+    own.filter((name) => Object.hasOwn(values, name) && values[name] !== undefined).map((name) => [name, values[name]]),
+  );
 }
 
 /** Arguments that make an operation give all columns of a row beside what is asked for. */
 function widened({ select, omit }: Args, fields: readonly Field[]): Args {
-  const all = Object.fromEntries(fields.filter(({ kind }) => kind === 'scalar' || kind === 'enum').map(({ name }) => [name, true]));
+  const all = Object.fromEntries(
+    fields.filter(({ kind }) => kind === 'scalar' || kind === 'enum').map(({ name }) => [name, true]),
+  );
   if (select !== undefined && select !== null) return { select: { ...select, ...all } };
-  return omit === undefined || omit === null ? {} : { omit: Object.fromEntries(Object.keys(omit).map((name) => [name, false])) };
+  return omit === undefined || omit === null
+    ? {}
+    : { omit: Object.fromEntries(Object.keys(omit).map((name) => [name, false])) };
 }
 
 /** What was asked for of a row that has all columns. */
 function narrowed(row: Row, { select, omit }: Args): Row {
-  if (select !== undefined && select !== null) return picked(row, (name) => select[name] !== undefined && select[name] !== false);
+  if (select !== undefined && select !== null)
+    return picked(row, (name) => select[name] !== undefined && select[name] !== false);
   return omit === undefined || omit === null ? row : picked(row, (name) => omit[name] !== true);
 }
 
 function picked(row: Row, isAskedFor: (name: string) => boolean): Row {
-  return Object.fromEntries(Object.keys(row).filter(isAskedFor).map((name) => [name, row[name]]));
+  return Object.fromEntries(
+    Object.keys(row)
+      .filter(isAskedFor)
+      .map((name) => [name, row[name]]),
+  );
 }
 
 /** An operation such as `{ increment: 1 }`, whose outcome only the database knows. */
@@ -224,8 +277,12 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-/** A condition that only this row meets: the client does not know which columns are its key, but they are among these. */
+/**
+ * A condition that only this row meets: the client does not know which columns are its key, but they are among these.
+ */
 function sameRow(row: Row, fields: readonly Field[]): Row {
-  const exact = fields.filter(({ kind, type }) => kind === 'enum' || (kind === 'scalar' && ['Int', 'BigInt', 'String', 'Boolean'].includes(type)));
+  const exact = fields.filter(
+    ({ kind, type }) => kind === 'enum' || (kind === 'scalar' && ['Int', 'BigInt', 'String', 'Boolean'].includes(type)),
+  );
   return Object.fromEntries(exact.filter(({ name }) => !Array.isArray(row[name])).map(({ name }) => [name, row[name]]));
 }

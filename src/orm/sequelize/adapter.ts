@@ -32,15 +32,26 @@ export class SequelizeAdapter {
   }
 
   /**
-   * Send to the receivers, one after the other; in a transaction, whose queries must not overlap, also after those of the other
-   * instances in it.
+   * Send to the receivers, one after the other; in a transaction, whose queries must not overlap, also after those of
+   * the other instances in it.
    */
-  send<TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, operation: Operation, subject: object, args: object): Promise<void> {
+  send<TKind extends ModelSignalKind>(
+    signal: ModelSignal<TKind>,
+    sender: unknown,
+    operation: Operation,
+    subject: object,
+    args: object,
+  ): Promise<void> {
     if (!signal.hasListeners(sender)) return Promise.resolve();
     const { transaction } = operation;
     const resource = transaction ?? subject;
     return inTurn(resource, () =>
-      deliver(signal, sender, args, { resource, using: this.options.using, tx: transaction ?? undefined, queue: queueOf(transaction) }),
+      deliver(signal, sender, args, {
+        resource,
+        using: this.options.using,
+        tx: transaction ?? undefined,
+        queue: queueOf(transaction),
+      }),
     );
   }
 }

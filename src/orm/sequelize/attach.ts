@@ -8,7 +8,8 @@ import { interceptMethods } from './methods.ts';
 
 /** Connect a Sequelize to the signals: its hooks where they tell enough, its methods where they do not. */
 export function attach(sequelize: Sequelize, options: unknown): Disposable {
-  if (!isObject(sequelize) || !('addHook' in sequelize)) throw new TypeError(`attachSignals() takes a Sequelize, not ${describe(sequelize)}`);
+  if (!isObject(sequelize) || !('addHook' in sequelize))
+    throw new TypeError(`attachSignals() takes a Sequelize, not ${describe(sequelize)}`);
   const adapter = new SequelizeAdapter(parseAdapterOptions(options, 'attachSignals()', { atomic: false }));
   return attachOnce(sequelize, 'Sequelize', () => {
     const added = Object.entries(hooks(adapter)) as [never, never][];

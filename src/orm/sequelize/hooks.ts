@@ -30,7 +30,8 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     await adapter.send(preSave, modelOf(instance), operation, instance, { instance, raw: false, ...args });
     // save({ fields }) would not write what a receiver has changed beside them
     for (const [field, value] of Object.entries(instance.dataValues as object)) {
-      if (value !== before[field] && operation.fields !== undefined && !operation.fields.includes(field)) operation.fields.push(field);
+      if (value !== before[field] && operation.fields !== undefined && !operation.fields.includes(field))
+        operation.fields.push(field);
     }
   };
   const dates = new WeakMap<Model, unknown>();
@@ -41,8 +42,16 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
   };
   const afterDateChange = (instance: Model, operation: Operation): Promise<void> => {
     const field = deletedAtOf(instance);
-    const fields = { updateFields: new Set([field]), changes: { [field]: { from: dates.get(instance), to: instance.get(field) ?? null } } };
-    return adapter.send(postSave, modelOf(instance), operation, instance, { instance, raw: false, created: false, ...fields });
+    const fields = {
+      updateFields: new Set([field]),
+      changes: { [field]: { from: dates.get(instance), to: instance.get(field) ?? null } },
+    };
+    return adapter.send(postSave, modelOf(instance), operation, instance, {
+      instance,
+      raw: false,
+      created: false,
+      ...fields,
+    });
   };
   const announce = (operation: PostBulkArgs['operation'], { model }: BulkOperation): void => {
     adapter.bulk.announce(operation, model, ADVICE, callSiteOfBulk());
@@ -53,7 +62,12 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     if (adapter.options.bulk === 'individual' && hasReceivers(operation, options.model)) options.individualHooks = true;
     else announce(operation, options);
   };
-  const afterBulk = (operation: PostBulkArgs['operation'], options: BulkOperation, values: unknown, count?: number): Promise<void> =>
+  const afterBulk = (
+    operation: PostBulkArgs['operation'],
+    options: BulkOperation,
+    values: unknown,
+    count?: number,
+  ): Promise<void> =>
     options.individualHooks === true
       ? Promise.resolve()
       : adapter.send(postBulk, options.model, options, options, { operation, where: options.where, values, count });
@@ -62,7 +76,8 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
 
   return {
     beforeCreate: (instance: Model, operation: Operation) => beforeSave(instance, operation, INSERTED),
-    afterCreate: (instance: Model, operation: Operation) => adapter.send(postSave, modelOf(instance), operation, instance, { instance, ...INSERTED }),
+    afterCreate: (instance: Model, operation: Operation) =>
+      adapter.send(postSave, modelOf(instance), operation, instance, { instance, ...INSERTED }),
     beforeUpdate: async (instance: Model, operation: Operation) => {
       if (!preSave.hasListeners(modelOf(instance)) && !postSave.hasListeners(modelOf(instance))) return;
       await beforeSave(instance, operation, { created: false, ...fieldsOf(instance) });
@@ -72,7 +87,12 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
       if (!postSave.hasListeners(modelOf(instance))) return;
       const fields = updates.get(instance) ?? fieldsOf(instance);
       updates.delete(instance);
-      await adapter.send(postSave, modelOf(instance), operation, instance, { instance, raw: false, created: false, ...fields });
+      await adapter.send(postSave, modelOf(instance), operation, instance, {
+        instance,
+        raw: false,
+        created: false,
+        ...fields,
+      });
     },
     beforeDestroy: (instance: Model, operation: Operation) =>
       isSoft(instance, operation)
@@ -93,15 +113,25 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     afterBulkCreate: async (instances: Model[], options: BulkOperation) => {
       if (options.individualHooks === true) return;
       if (isUpsert(options)) await afterBulk('upsert', options, instances, instances.length);
-      else for (const instance of instances) await adapter.send(postSave, modelOf(instance), options, instance, { instance, ...INSERTED });
+      else
+        for (const instance of instances)
+          await adapter.send(postSave, modelOf(instance), options, instance, { instance, ...INSERTED });
     },
-    beforeBulkUpdate: (options: BulkOperation) => { beforeBulk('update', options); },
+    beforeBulkUpdate: (options: BulkOperation) => {
+      beforeBulk('update', options);
+    },
     afterBulkUpdate: (options: BulkOperation) => afterBulk('update', options, options.attributes),
-    beforeBulkDestroy: (options: BulkOperation) => { beforeBulk('delete', options); },
+    beforeBulkDestroy: (options: BulkOperation) => {
+      beforeBulk('delete', options);
+    },
     afterBulkDestroy: (options: BulkOperation) => afterBulk('delete', options, undefined),
-    beforeBulkRestore: (options: BulkOperation) => { beforeBulk('update', options); },
+    beforeBulkRestore: (options: BulkOperation) => {
+      beforeBulk('update', options);
+    },
     afterBulkRestore: (options: BulkOperation) => afterBulk('update', options, undefined),
-    beforeUpsert: (_values: object, options: BulkOperation) => { announce('upsert', options); },
+    beforeUpsert: (_values: object, options: BulkOperation) => {
+      announce('upsert', options);
+    },
     afterUpsert: ([instance]: [Model], options: BulkOperation) => afterBulk('upsert', options, instance.get(), 1),
   };
 }
@@ -111,7 +141,9 @@ function fieldsOf(instance: Model): Fields {
   const fields = changed === false ? [] : changed;
   return {
     updateFields: new Set(fields),
-    changes: Object.fromEntries(fields.map((field) => [field, { from: instance.previous(field) as unknown, to: instance.get(field) }])),
+    changes: Object.fromEntries(
+      fields.map((field) => [field, { from: instance.previous(field) as unknown, to: instance.get(field) }]),
+    ),
   };
 }
 
@@ -121,5 +153,8 @@ function isSoft(instance: Model, { force }: Operation): boolean {
 }
 
 function deletedAtOf(instance: Model): string {
-  return (modelOf(instance) as { _timestampAttributes: { deletedAt?: string } })._timestampAttributes.deletedAt ?? 'deletedAt';
+  return (
+    (modelOf(instance) as { _timestampAttributes: { deletedAt?: string } })._timestampAttributes.deletedAt ??
+    'deletedAt'
+  );
 }

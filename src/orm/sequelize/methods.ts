@@ -19,7 +19,12 @@ export function interceptMethods(sequelize: Sequelize): () => void {
     ...(['save', 'destroy', 'restore'] as const).map((name) =>
       patch(Base.prototype as object, name, (original) => {
         return function (this: Model, options?: Operation) {
-          return atomically(this, options, original as never, name === 'destroy' ? [preSave, postSave, preDelete, postDelete] : [preSave, postSave]);
+          return atomically(
+            this,
+            options,
+            original as never,
+            name === 'destroy' ? [preSave, postSave, preDelete, postDelete] : [preSave, postSave],
+          );
         };
       }),
     ),
@@ -28,7 +33,9 @@ export function interceptMethods(sequelize: Sequelize): () => void {
         return function (this: ModelStatic<Model>, ...args: unknown[]) {
           const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
           const policy = attached.get(sequelizeOf(this))?.options.bulk;
-          const loud = (policy === 'warn' || policy === 'individual') && hasReceivers(name === 'destroy' ? 'delete' : 'update', this);
+          const loud =
+            (policy === 'warn' || policy === 'individual') &&
+            hasReceivers(name === 'destroy' ? 'delete' : 'update', this);
           return loud ? sites.run(callSite(), run) : run();
         };
       }),
@@ -49,7 +56,11 @@ function atomically(
   const sequelize = sequelizeOf(instance);
   const { _cls: cls } = sequelize.constructor as { _cls?: { get(name: string): unknown } };
   const surrounded = (options?.transaction ?? cls?.get('transaction') ?? undefined) !== undefined;
-  if (attached.get(sequelize)?.options.atomic !== true || surrounded || !signals.some((signal) => signal.hasListeners(modelOf(instance)))) {
+  if (
+    attached.get(sequelize)?.options.atomic !== true ||
+    surrounded ||
+    !signals.some((signal) => signal.hasListeners(modelOf(instance)))
+  ) {
     return method.call(instance, options);
   }
   return sequelize.transaction((transaction) => method.call(instance, { ...options, transaction }));

@@ -15,7 +15,13 @@ export interface Surroundings {
 }
 
 /** What one of TypeORM's events happens in. */
-export function surroundingsOf({ queryRunner, manager }: { readonly queryRunner: QueryRunner; readonly manager: EntityManager }): Surroundings {
+export function surroundingsOf({
+  queryRunner,
+  manager,
+}: {
+  readonly queryRunner: QueryRunner;
+  readonly manager: EntityManager;
+}): Surroundings {
   return { resource: queryRunner, manager, runner: queryRunner };
 }
 
@@ -44,7 +50,12 @@ export class TypeormAdapter {
   }
 
   /** As `send()`, after everything before it on the same connection; `args` are taken then. */
-  sendInTurn<TKind extends ModelSignalKind>(signal: ModelSignal<TKind>, sender: unknown, surroundings: Surroundings, args: () => object): Promise<void> {
+  sendInTurn<TKind extends ModelSignalKind>(
+    signal: ModelSignal<TKind>,
+    sender: unknown,
+    surroundings: Surroundings,
+    args: () => object,
+  ): Promise<void> {
     if (!signal.hasListeners(sender)) return Promise.resolve();
     return inTurn(surroundings.resource, () => this.send(signal, sender, surroundings, args()));
   }

@@ -14,7 +14,11 @@ export function attach(dataSource: DataSource, options: unknown): Disposable {
   }
   const adapter = new TypeormAdapter(dataSource, parseAdapterOptions(options, 'attachSignals()'));
   return attachOnce(dataSource, 'DataSource', () => {
-    const undo = [addSubscribers(dataSource, subscribers(adapter)), interceptBuilders(dataSource), interceptManager(dataSource)];
+    const undo = [
+      addSubscribers(dataSource, subscribers(adapter)),
+      interceptBuilders(dataSource),
+      interceptManager(dataSource),
+    ];
     attached.set(dataSource, adapter);
     return () => {
       attached.delete(dataSource);
@@ -24,8 +28,9 @@ export function attach(dataSource: DataSource, options: unknown): Disposable {
 }
 
 /**
- * `initialize()` makes a new array of subscribers, so that ours are added to whichever array there is. TypeORM asks for it at every step of
- * every write, and ours are not among them while nobody listens to any model: then they cost nothing.
+ * `initialize()` makes a new array of subscribers, so that ours are added to whichever array there is. TypeORM asks for
+ * it at every step of every write, and ours are not among them while nobody listens to any model: then they cost
+ * nothing.
  */
 function addSubscribers(dataSource: DataSource, ours: readonly EntitySubscriberInterface[]): () => void {
   let theirs = dataSource.subscribers;
@@ -35,7 +40,10 @@ function addSubscribers(dataSource: DataSource, ours: readonly EntitySubscriberI
   const agree = (): void => {
     const listed = all.filter((subscriber) => !ours.includes(subscriber));
     const added = [...theirs, ...listed].filter((subscriber) => !known.includes(subscriber));
-    known = [...known.filter((subscriber) => theirs.includes(subscriber) && listed.includes(subscriber)), ...new Set(added)];
+    known = [
+      ...known.filter((subscriber) => theirs.includes(subscriber) && listed.includes(subscriber)),
+      ...new Set(added),
+    ];
     theirs.splice(0, theirs.length, ...known);
     all = [...known, ...ours];
   };
@@ -54,6 +62,11 @@ function addSubscribers(dataSource: DataSource, ours: readonly EntitySubscriberI
   });
   return () => {
     agree();
-    Object.defineProperty(dataSource, 'subscribers', { configurable: true, enumerable: true, writable: true, value: theirs });
+    Object.defineProperty(dataSource, 'subscribers', {
+      configurable: true,
+      enumerable: true,
+      writable: true,
+      value: theirs,
+    });
   };
 }

@@ -22,7 +22,10 @@ export function isBuilderRow(entity: unknown): boolean {
   return isObject(entity) && rows.has(entity);
 }
 
-/** Take part in what query builders write: TypeORM's events tell neither the condition, nor the count, nor an upsert from an insert. */
+/**
+ * Take part in what query builders write: TypeORM's events tell neither the condition, nor the count, nor an upsert
+ * from an insert.
+ */
 export function interceptBuilders(dataSource: DataSource): () => void {
   const create = (): QueryBuilder<Row> => dataSource.createQueryBuilder() as QueryBuilder<Row>;
   const undo = [create().insert(), create().update(), create().delete(), create().softDelete()].map((builder) =>
@@ -35,7 +38,9 @@ export function interceptBuilders(dataSource: DataSource): () => void {
         if (adapter === undefined || !callListeners || mainAlias?.hasMetadata !== true) return run();
         const write: Write = { adapter, builder: this, metadata: mainAlias.metadata, run };
         if (queryType === 'insert' && isPlainInsert(this)) {
-          return write.metadata.isJunction ? aroundRows(adapter, write.metadata, rowsOf(this), surround(adapter, this), run) : insertEach(write);
+          return write.metadata.isJunction
+            ? aroundRows(adapter, write.metadata, rowsOf(this), surround(adapter, this), run)
+            : insertEach(write);
         }
         return writeBulk(write, bulkOperation(this), currentCriteria());
       };
@@ -53,7 +58,10 @@ interface Write {
   readonly run: () => Promise<Result>;
 }
 
-/** An insert of given rows is a save of each: an instance is made of a row that is none, and what receivers change is inserted. */
+/**
+ * An insert of given rows is a save of each: an instance is made of a row that is none, and what receivers change is
+ * inserted.
+ */
 async function insertEach({ adapter, builder, metadata, run }: Write): Promise<Result> {
   const { target } = metadata;
   if (!preSave.hasListeners(target) && !postSave.hasListeners(target)) return run();
@@ -79,9 +87,17 @@ async function insertEach({ adapter, builder, metadata, run }: Write): Promise<R
   return result;
 }
 
-async function writeBulk({ adapter, builder, metadata, run }: Write, operation: PostBulkArgs['operation'], criteria: unknown): Promise<Result> {
+async function writeBulk(
+  { adapter, builder, metadata, run }: Write,
+  operation: PostBulkArgs['operation'],
+  criteria: unknown,
+): Promise<Result> {
   const { expressionMap } = builder;
-  adapter.bulk.announce(operation, metadata.target, 'Use save() or remove() on instances, listen to postBulk, or attach with another `bulk` option.');
+  adapter.bulk.announce(
+    operation,
+    metadata.target,
+    'Use save() or remove() on instances, listen to postBulk, or attach with another `bulk` option.',
+  );
   const result = await run();
   await adapter.sendInTurn(postBulk, metadata.target, surround(adapter, builder), () => ({
     operation,

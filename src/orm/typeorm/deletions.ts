@@ -12,7 +12,10 @@ interface Deletion {
   readonly origin: object | undefined;
 }
 
-/** What TypeORM tells of a deletion; undefined if it is none of one instance: a junction row, or a query builder's delete. */
+/**
+ * What TypeORM tells of a deletion; undefined if it is none of one instance: a junction row, or a query builder's
+ * delete.
+ */
 export function deletionOf(event: RemoveEvent<unknown>): Deletion | undefined {
   const { metadata, manager } = event;
   const entity = event.entity as object | undefined;

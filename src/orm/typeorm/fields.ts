@@ -8,16 +8,22 @@ export function fieldsOf({ entity, databaseEntity, updatedColumns, updatedRelati
 } {
   const updateFields = new Set<string>();
   const changes: Record<string, { from: unknown; to: unknown }> = {};
-  for (const field of [...updatedColumns.filter(({ relationMetadata }) => relationMetadata === undefined), ...updatedRelations]) {
+  for (const field of [
+    ...updatedColumns.filter(({ relationMetadata }) => relationMetadata === undefined),
+    ...updatedRelations,
+  ]) {
     const { propertyPath } = field;
     updateFields.add(propertyPath);
     // defined, not assigned: a field may be called __proto__
     Object.defineProperty(changes, propertyPath, {
-      value: { from: field.getEntityValue(databaseEntity as object) as unknown, to: field.getEntityValue(entity as object) as unknown },
+      value: {
+        from: field.getEntityValue(databaseEntity as object) as unknown,
+        to: field.getEntityValue(entity as object) as unknown,
+      },
       enumerable: true,
       configurable: true,
       writable: true,
     });
   }
-  return { updateFields, changes: (databaseEntity) === undefined ? null : changes };
+  return { updateFields, changes: databaseEntity === undefined ? null : changes };
 }

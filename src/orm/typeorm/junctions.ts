@@ -1,4 +1,12 @@
-import type { DataSource, EntityManager, EntityMetadata, InsertEvent, ObjectLiteral, QueryRunner, RemoveEvent } from 'typeorm';
+import type {
+  DataSource,
+  EntityManager,
+  EntityMetadata,
+  InsertEvent,
+  ObjectLiteral,
+  QueryRunner,
+  RemoveEvent,
+} from 'typeorm';
 import { isObject } from '../../core/describe.ts';
 import type { M2mChangedArgs } from '../../core/model-types.ts';
 import { m2mChanged } from '../../models.ts';
@@ -7,7 +15,9 @@ import { type Surroundings, surroundingsOf, type TypeormAdapter } from './adapte
 import { currentCall } from './manager.ts';
 
 type Action = Extract<M2mChangedArgs['action'], 'preAdd' | 'postAdd' | 'preRemove' | 'postRemove'>;
-type Event = Pick<InsertEvent<unknown> & RemoveEvent<unknown>, 'metadata' | 'manager' | 'queryRunner'> & { readonly entityId?: unknown };
+type Event = Pick<InsertEvent<unknown> & RemoveEvent<unknown>, 'metadata' | 'manager' | 'queryRunner'> & {
+  readonly entityId?: unknown;
+};
 type Relation = EntityMetadata['relations'][number];
 type Column = EntityMetadata['columns'][number];
 type Row = Record<string, unknown>;
@@ -26,8 +36,8 @@ interface Side {
 }
 
 /**
- * Makes `m2mChanged` of junction rows. TypeORM tells of each row by itself, and never of the instance whose relation it belongs to:
- * that is found among the instances being saved.
+ * Makes `m2mChanged` of junction rows. TypeORM tells of each row by itself, and never of the instance whose relation it
+ * belongs to: that is found among the instances being saved.
  */
 export class JunctionWatcher {
   private readonly adapter: TypeormAdapter;
@@ -61,7 +71,8 @@ export class JunctionWatcher {
   }
 
   private async send(action: Action, event: Event, rows: readonly Row[], sides: readonly Side[]): Promise<void> {
-    const changed = action === 'preAdd' ? await aboutToBeAdded(event, sides) : inRows(event, rows, sides, this.adapter.dataSource);
+    const changed =
+      action === 'preAdd' ? await aboutToBeAdded(event, sides) : inRows(event, rows, sides, this.adapter.dataSource);
     await sendEach(this.adapter, action, changed, surroundingsOf(event));
   }
 
@@ -76,10 +87,16 @@ export class JunctionWatcher {
 }
 
 /**
- * Send for rows that a `relation().of(…).add(…)` inserts around the inserting. It knows ids only, so that an instance is represented
- * by its id.
+ * Send for rows that a `relation().of(…).add(…)` inserts around the inserting. It knows ids only, so that an instance
+ * is represented by its id.
  */
-export async function aroundRows<T>(adapter: TypeormAdapter, junction: EntityMetadata, rows: readonly Row[], surroundings: Surroundings, insert: () => Promise<T>): Promise<T> {
+export async function aroundRows<T>(
+  adapter: TypeormAdapter,
+  junction: EntityMetadata,
+  rows: readonly Row[],
+  surroundings: Surroundings,
+  insert: () => Promise<T>,
+): Promise<T> {
   if (!isHeard(adapter.dataSource, (each) => each === junction)) return insert();
   const changed = inRows({ metadata: junction, manager: surroundings.manager }, rows, [], adapter.dataSource);
   await inTurn(surroundings.resource, () => sendEach(adapter, 'preAdd', changed, surroundings));
@@ -88,19 +105,34 @@ export async function aroundRows<T>(adapter: TypeormAdapter, junction: EntityMet
   return result;
 }
 
-async function sendEach(adapter: TypeormAdapter, action: Action, changed: Map<Side, Set<unknown>>, surroundings: Surroundings): Promise<void> {
+async function sendEach(
+  adapter: TypeormAdapter,
+  action: Action,
+  changed: Map<Side, Set<unknown>>,
+  surroundings: Surroundings,
+): Promise<void> {
   for (const [{ instance, metadata, relation }, pkSet] of changed) {
     const { inverseEntityMetadata, isOwning, propertyName } = relation;
-    const args = { action, instance, model: inverseEntityMetadata.target, pkSet, reverse: !isOwning, relation: propertyName };
+    const args = {
+      action,
+      instance,
+      model: inverseEntityMetadata.target,
+      pkSet,
+      reverse: !isOwning,
+      relation: propertyName,
+    };
     await adapter.send(m2mChanged, metadata.target, surroundings, args);
   }
 }
 
 /**
- * The rows that are not there yet. TypeORM does not say which, and some may not have an id yet: those are added all the same, and
- * named in `postAdd`.
+ * The rows that are not there yet. TypeORM does not say which, and some may not have an id yet: those are added all the
+ * same, and named in `postAdd`.
  */
-async function aboutToBeAdded({ metadata: junction, manager }: Event, sides: readonly Side[]): Promise<Map<Side, Set<unknown>>> {
+async function aboutToBeAdded(
+  { metadata: junction, manager }: Event,
+  sides: readonly Side[],
+): Promise<Map<Side, Set<unknown>>> {
   const changed = new Map<Side, Set<unknown>>();
   for (const side of sides) {
     const { instance, metadata, relation } = side;
@@ -113,7 +145,12 @@ async function aboutToBeAdded({ metadata: junction, manager }: Event, sides: rea
   return changed;
 }
 
-async function idsThere(junction: EntityMetadata, manager: EntityManager, { relation }: Side, own: object | undefined): Promise<Set<string>> {
+async function idsThere(
+  junction: EntityMetadata,
+  manager: EntityManager,
+  { relation }: Side,
+  own: object | undefined,
+): Promise<Set<string>> {
   if (own === undefined) return new Set();
   const [ownColumns, otherColumns] = columnsOf(junction, relation);
   const where: ObjectLiteral = Object.fromEntries(
@@ -124,7 +161,12 @@ async function idsThere(junction: EntityMetadata, manager: EntityManager, { rela
 }
 
 /** Which instance's relation each row belongs to. One that was not part of the call is represented by its id. */
-function inRows({ metadata: junction, manager }: Pick<Event, 'metadata' | 'manager'>, rows: readonly Row[], sides: readonly Side[], dataSource: DataSource): Map<Side, Set<unknown>> {
+function inRows(
+  { metadata: junction, manager }: Pick<Event, 'metadata' | 'manager'>,
+  rows: readonly Row[],
+  sides: readonly Side[],
+  dataSource: DataSource,
+): Map<Side, Set<unknown>> {
   const changed = new Map<Side, Set<unknown>>();
   const strangers = new Map<string, Side>();
   for (const row of rows) {
@@ -160,13 +202,15 @@ function sidesOf(roots: readonly object[], junction: EntityMetadata, dataSource:
     for (const relation of metadata.relations) {
       // reading a lazy relation would load it
       const value: unknown = relation.isLazy ? undefined : relation.getEntityValue(instance);
-      if (relation.junctionEntityMetadata === junction && Array.isArray(value)) sides.push({ instance, metadata, relation });
+      if (relation.junctionEntityMetadata === junction && Array.isArray(value))
+        sides.push({ instance, metadata, relation });
       for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) {
         if (isObject(each)) visit(each, metadataOf(each, relation.inverseEntityMetadata, dataSource));
       }
     }
   };
-  for (const root of roots) if (dataSource.hasMetadata(root.constructor)) visit(root, dataSource.getMetadata(root.constructor));
+  for (const root of roots)
+    if (dataSource.hasMetadata(root.constructor)) visit(root, dataSource.getMetadata(root.constructor));
   return sides;
 }
 
@@ -180,7 +224,10 @@ function isHeard(dataSource: DataSource, matches: (junction: EntityMetadata) => 
   return relationsOf(dataSource, matches).some(({ metadata }) => m2mChanged.hasListeners(metadata.target));
 }
 
-function relationsOf(dataSource: DataSource, matches: (junction: EntityMetadata) => boolean): { metadata: EntityMetadata; relation: Relation }[] {
+function relationsOf(
+  dataSource: DataSource,
+  matches: (junction: EntityMetadata) => boolean,
+): { metadata: EntityMetadata; relation: Relation }[] {
   return dataSource.entityMetadatas.flatMap((metadata) =>
     metadata.manyToManyRelations
       .filter(({ junctionEntityMetadata }) => junctionEntityMetadata !== undefined && matches(junctionEntityMetadata))
@@ -196,7 +243,9 @@ function columnsOf({ ownerColumns, inverseColumns }: EntityMetadata, { isOwning 
 function idIn(row: Row, columns: readonly Column[]): unknown {
   const [column] = columns;
   if (columns.length === 1 && column !== undefined) return valueIn(row, column);
-  return Object.fromEntries(columns.map((each) => [each.referencedColumn?.propertyName ?? each.propertyName, valueIn(row, each)]));
+  return Object.fromEntries(
+    columns.map((each) => [each.referencedColumn?.propertyName ?? each.propertyName, valueIn(row, each)]),
+  );
 }
 
 /** Events name columns by property, the relation query builder as the database does. */

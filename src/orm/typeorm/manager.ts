@@ -32,8 +32,9 @@ export function transactionStarted(runner: QueryRunner): void {
 }
 
 /**
- * Do what waited for the commit of this query runner. Not while its connection is still taken: receivers that need another would wait
- * for the pool while they keep it short. So the call that opened the transaction does it, when it is over.
+ * Do what waited for the commit of this query runner. Not while its connection is still taken: receivers that need
+ * another would wait for the pool while they keep it short. So the call that opened the transaction does it, when it is
+ * over.
  */
 export async function transactionCommitted(runner: QueryRunner, callbacks: Callback[]): Promise<void> {
   const call = calls.getStore();
@@ -74,7 +75,13 @@ export function interceptManager(dataSource: DataSource): () => void {
           const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
           const adapter = attached.get(dataSourceOf(this));
           if (adapter === undefined) return run();
-          const write: BulkCall = { manager: this, name, target: args[0] as EntityTarget<ObjectLiteral>, criteria: args[1], values: args[2] };
+          const write: BulkCall = {
+            manager: this,
+            name,
+            target: args[0] as EntityTarget<ObjectLiteral>,
+            criteria: args[1],
+            values: args[2],
+          };
           if (adapter.bulk.policy === 'individual' && canBeIndividual(write)) return individually(write);
           criteria = args[1];
           try {
@@ -92,7 +99,9 @@ export function interceptManager(dataSource: DataSource): () => void {
   };
 }
 
-const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Parameters<typeof isIdle>[0][];
+const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Parameters<
+  typeof isIdle
+>[0][];
 
 /** Whether no model signal has a receiver, for any model. */
 export function nobodyListens(): boolean {
@@ -129,9 +138,14 @@ function canBeIndividual({ manager, name, target, criteria: given, values }: Bul
 async function individually({ manager, name, target, criteria: given, values }: BulkCall): Promise<object> {
   const { primaryColumns } = dataSourceOf(manager).getMetadata(target);
   const ids = (Array.isArray(given) ? given : [given]) as unknown[];
-  const where = ids.map((id) => (isObject(id) && !(id instanceof Date) ? id : { [primaryColumns[0]?.propertyPath ?? 'id']: id }));
+  const where = ids.map((id) =>
+    isObject(id) && !(id instanceof Date) ? id : { [primaryColumns[0]?.propertyPath ?? 'id']: id },
+  );
   const instances = await manager.find(target, { where, withDeleted: name === 'restore' });
-  if (name === 'update') await manager.save(instances.map((instance) => manager.merge<ObjectLiteral>(target, instance, values as ObjectLiteral)));
+  if (name === 'update')
+    await manager.save(
+      instances.map((instance) => manager.merge<ObjectLiteral>(target, instance, values as ObjectLiteral)),
+    );
   else if (name === 'delete') await manager.remove(instances);
   else if (name === 'softDelete') await manager.softRemove(instances);
   else await manager.recover(instances);

@@ -26,7 +26,12 @@ function beforeSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
     },
     beforeUpdate: (event) => {
       if (!isLoaded(event)) return undefined;
-      return send(adapter, preSave, event, () => ({ instance: event.entity, raw: false, created: false, ...fieldsOf(event) }));
+      return send(adapter, preSave, event, () => ({
+        instance: event.entity,
+        raw: false,
+        created: false,
+        ...fieldsOf(event),
+      }));
     },
     beforeSoftRemove: (event) => beforeDateChange(adapter, event),
     beforeRecover: (event) => beforeDateChange(adapter, event),
@@ -54,7 +59,13 @@ function afterSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
 function beforeDateChange(adapter: TypeormAdapter, event: DateEvent): Promise<void> | undefined {
   if (!isInstance(event)) return undefined;
   const { updateFields } = fieldsOf(asUpdate(event));
-  return send(adapter, preSave, event, () => ({ instance: event.entity, raw: false, created: false, updateFields, changes: null }));
+  return send(adapter, preSave, event, () => ({
+    instance: event.entity,
+    raw: false,
+    created: false,
+    updateFields,
+    changes: null,
+  }));
 }
 
 function afterDateChange(adapter: TypeormAdapter, event: DateEvent): Promise<void> | undefined {
@@ -67,7 +78,11 @@ type DateEvent = Event & { readonly entity?: unknown; readonly databaseEntity?: 
 
 function asUpdate(event: DateEvent): UpdateEvent<unknown> {
   const { deleteDateColumn } = event.metadata;
-  return { ...event, updatedColumns: deleteDateColumn === undefined ? [] : [deleteDateColumn], updatedRelations: [] } as unknown as UpdateEvent<unknown>;
+  return {
+    ...event,
+    updatedColumns: deleteDateColumn === undefined ? [] : [deleteDateColumn],
+    updatedRelations: [],
+  } as unknown as UpdateEvent<unknown>;
 }
 
 function deletions(adapter: TypeormAdapter): EntitySubscriberInterface {
@@ -78,7 +93,10 @@ function deletions(adapter: TypeormAdapter): EntitySubscriberInterface {
       if (deletion === undefined) return undefined;
       return inTurn(event.queryRunner, async () => {
         const instance = await whoIsDeleted(deletion);
-        await adapter.send(preDelete, event.metadata.target, surroundingsOf(event), { instance, origin: deletion.origin ?? instance });
+        await adapter.send(preDelete, event.metadata.target, surroundingsOf(event), {
+          instance,
+          origin: deletion.origin ?? instance,
+        });
       });
     },
     afterRemove: (event) => {
@@ -87,7 +105,10 @@ function deletions(adapter: TypeormAdapter): EntitySubscriberInterface {
       return inTurn(event.queryRunner, async () => {
         if (!postDelete.hasListeners(event.metadata.target)) return;
         const instance = deliveredCopy(deletion);
-        await adapter.send(postDelete, event.metadata.target, surroundingsOf(event), { instance, origin: deletion.origin ?? instance });
+        await adapter.send(postDelete, event.metadata.target, surroundingsOf(event), {
+          instance,
+          origin: deletion.origin ?? instance,
+        });
       });
     },
   };
@@ -105,8 +126,8 @@ function junctions(adapter: TypeormAdapter): EntitySubscriberInterface {
 }
 
 /**
- * TypeORM tells of savepoints as of transactions, when their depth has changed already. A commit is told after the fact, so that
- * nothing here may throw; and when nothing waits for it, nothing here may cost.
+ * TypeORM tells of savepoints as of transactions, when their depth has changed already. A commit is told after the
+ * fact, so that nothing here may throw; and when nothing waits for it, nothing here may cost.
  */
 function transactions(adapter: TypeormAdapter): EntitySubscriberInterface {
   return {
@@ -136,8 +157,9 @@ function transactions(adapter: TypeormAdapter): EntitySubscriberInterface {
 }
 
 /**
- * TypeORM calls a subscriber for the class that `listenTo()` returns and for its subclasses, which it finds by asking that class
- * `isPrototypeOf(target)`. This one answers for each target whether anyone listens, and so a model without receivers costs nothing.
+ * TypeORM calls a subscriber for the class that `listenTo()` returns and for its subclasses, which it finds by asking
+ * that class `isPrototypeOf(target)`. This one answers for each target whether anyone listens, and so a model without
+ * receivers costs nothing.
  */
 function audience(...signals: readonly ModelSignal<ModelSignalKind>[]): () => never {
   return target((sender) => signals.some((signal) => signal.hasListeners(sender)));
@@ -163,8 +185,8 @@ function isInstance(event: { readonly entity?: unknown; readonly metadata: Entit
 }
 
 /**
- * An update of an instance that was loaded for it. A query builder's has nothing to compare with; nor has the second half of an
- * insert, when rows that refer to each other are inserted and then updated, and that is one save.
+ * An update of an instance that was loaded for it. A query builder's has nothing to compare with; nor has the second
+ * half of an insert, when rows that refer to each other are inserted and then updated, and that is one save.
  */
 function isLoaded(event: UpdateEvent<unknown>): boolean {
   return isInstance(event) && event.databaseEntity !== undefined;

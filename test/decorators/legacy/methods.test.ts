@@ -1,12 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { connectReceivers, disconnectReceivers, postSave, type PostSaveArgs, receiver, Signal } from '../../../src/index.ts';
+import {
+  connectReceivers,
+  disconnectReceivers,
+  postSave,
+  type PostSaveArgs,
+  receiver,
+  Signal,
+} from '../../../src/index.ts';
 
 class User {
   name = 'Ada';
 }
 const saved = new Signal<{ n: number }>('saved');
 const deleted = new Signal<{ n: number }>('deleted');
-const send = (signal: Signal<{ n: number }>, sender: unknown = null) => signal.send(sender, { n: 1 }).map(([, response]) => response);
+const send = (signal: Signal<{ n: number }>, sender: unknown = null) =>
+  signal.send(sender, { n: 1 }).map(([, response]) => response);
 
 test('this project compiles with experimentalDecorators', () => {
   const seen: unknown[][] = [];
@@ -131,7 +139,11 @@ describe('is refused when decorating', () => {
   });
 
   test('with options that suit no method', () => {
-    expect(() => (receiver(saved, { weak: true }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/weak and owner exclude each other: an owner, such as the instance of a decorated method/);
-    expect(() => (receiver(saved, { owner: {} }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 })).toThrow(/owner has no place/);
+    expect(() =>
+      (receiver(saved, { weak: true }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 }),
+    ).toThrow(/weak and owner exclude each other: an owner, such as the instance of a decorated method/);
+    expect(() =>
+      (receiver(saved, { owner: {} }) as unknown as typeof decorate)({}, 'onSave', { value: () => 1 }),
+    ).toThrow(/owner has no place/);
   });
 });

@@ -5,7 +5,8 @@ import { collectGarbage, isCollected } from '../../support/gc.ts';
 class User {}
 const saved = new Signal<{ n: number }>('saved');
 const deleted = new Signal<{ n: number }>('deleted');
-const send = (signal: Signal<{ n: number }>, sender: unknown = null) => signal.send(sender, { n: 1 }).map(([, response]) => response);
+const send = (signal: Signal<{ n: number }>, sender: unknown = null) =>
+  signal.send(sender, { n: 1 }).map(([, response]) => response);
 
 describe('an instance method', () => {
   test('is connected for each instance, with the instance as this', () => {
@@ -222,7 +223,12 @@ describe('a static method', () => {
       expect([new Audit(), new Derived()]).toHaveLength(2);
     })();
     await collectGarbage();
-    expect(signal.send(null).map(([, response]) => response).sort()).toEqual(['field', 'hidden info', 'info']);
+    expect(
+      signal
+        .send(null)
+        .map(([, response]) => response)
+        .sort(),
+    ).toEqual(['field', 'hidden info', 'info']);
   });
 
   test('can be disconnected by its function', () => {

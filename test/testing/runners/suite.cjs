@@ -1,4 +1,4 @@
-/** The helpers of tocsin/testing under any test runner, from the built package: what `test` registers passes in each of them. */
+// The helpers of tocsin/testing under any test runner, from the built package: what `test` registers passes in each.
 const assert = require('node:assert/strict');
 const { setTimeout: pause } = require('node:timers/promises');
 const { postSave, Signal } = require('tocsin');
