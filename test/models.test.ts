@@ -59,10 +59,15 @@ describe('a payload sent by hand', () => {
       const given = { ...args };
       await (signal[method] as (sender: unknown, args: object) => unknown)(User, args);
       expect(args).toEqual(given);
-      const { onCommit, ...rest } = seen[0] as { onCommit: (callback: () => unknown) => void };
+      const { onCommit, onRollback, ...rest } = seen[0] as Record<
+        'onCommit' | 'onRollback',
+        (callback: () => unknown) => void
+      >;
       expect(rest).toEqual(filled[name]);
       let ran = false;
       onCommit(() => (ran = true));
+      expect(ran).toBe(true);
+      onRollback(() => (ran = false));
       expect(ran).toBe(true);
       expect(connection.connected).toBe(true);
     }
@@ -94,6 +99,7 @@ describe('a payload sent by hand', () => {
       changes: null,
       tx: 'tx',
       onCommit: () => undefined,
+      onRollback: () => undefined,
     };
     postSave.send(User, args);
     expect(seen[0]).toBe(args);

@@ -58,7 +58,11 @@ async function callAfterCommit(
   if (registration.settings.once) registration.disconnect();
   try {
     const invoke = (): unknown =>
-      Reflect.apply(receiver, self, [sender, { ...args, tx: undefined, onCommit: atOnce(signal, sender) }, signal]);
+      Reflect.apply(receiver, self, [
+        sender,
+        { ...args, tx: undefined, onCommit: runImmediately(signal, sender), onRollback: ignoreRollback },
+        signal,
+      ]);
     await (following === undefined ? invoke() : following.call(receiver, invoke));
   } catch (error) {
     report(error, { signal, sender, receiver });
@@ -69,8 +73,11 @@ async function callAfterCommit(
  * The `onCommit` of a payload that no transaction surrounds: the callback runs now. Its throw is the caller's, a later
  * rejection is reported.
  */
-export function atOnce(signal: AnySignal, sender: unknown): (callback: () => unknown) => void {
+export function runImmediately(signal: AnySignal, sender: unknown): (callback: () => unknown) => void {
   return (callback) => {
     reportRejection(callback(), { signal, sender, receiver: undefined });
   };
 }
+
+/** The `onRollback` of a payload that no transaction surrounds: nothing can be rolled back. */
+export const ignoreRollback = (_callback: () => unknown): void => undefined;

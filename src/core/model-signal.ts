@@ -1,4 +1,4 @@
-import { atOnce, deferred } from './after-commit.ts';
+import { deferred, ignoreRollback, runImmediately } from './after-commit.ts';
 import { describe, isObject } from './describe.ts';
 import type { Kind } from './kind.ts';
 import { assertOption, FLAG, type Rule, RULES } from './options.ts';
@@ -21,7 +21,12 @@ export function modelKind(comesAfter: boolean, defaults: (args: Payload) => Payl
       if (!signal.hasListeners(sender)) return args as object;
       if (!isObject(args))
         throw new TypeError(`${signal.name} is sent with a payload, an object, not ${describe(args)}`);
-      const all: Payload = { using: 'default', onCommit: atOnce(signal, sender), ...defaults(args as Payload) };
+      const all: Payload = {
+        using: 'default',
+        onCommit: runImmediately(signal, sender),
+        onRollback: ignoreRollback,
+        ...defaults(args as Payload),
+      };
       const absent = Object.keys(all).filter((key) => (args as Payload)[key] === undefined);
       return absent.length === 0 ? args : { ...args, ...Object.fromEntries(absent.map((key) => [key, all[key]])) };
     },

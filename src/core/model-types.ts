@@ -27,10 +27,20 @@ export interface TransactionArgs<TTx = unknown> {
    * if that transaction or the savepoint it was given in rolls back. Errors there are reported (`onError()`) and stop
    * nobody.
    *
+   * The payload remembers the transaction that its row was written in, so that a function given late, when that has
+   * ended already, is dropped if it was rolled back, and run soon if it was committed. It runs in the async context of
+   * whoever gives it, when the transaction holds no connection any more, also if nobody listens to the signal by then.
+   *
    * Outside a transaction the function runs at once: its throw is yours, and if it returns a promise that rejects, that
    * is reported.
    */
   readonly onCommit: (callback: () => unknown) => void;
+  /**
+   * Run a function if the row was written in vain: the transaction, or the savepoint it was written in, was rolled
+   * back. It runs when the outermost transaction has ended, as those of `onCommit()` do. Outside a transaction it never
+   * runs.
+   */
+  readonly onRollback: (callback: () => unknown) => void;
 }
 
 /** Payload of `preSave`. A receiver may change `instance`; what it changes is saved. */

@@ -14,15 +14,29 @@ import { assertOption, entries, FLAG, unknownOption } from '../core/options.ts';
  */
 export type BulkPolicy = 'signal' | 'warn' | 'throw' | 'individual';
 
+/**
+ * What happens when a receiver writes through the app's handle while the transaction that it runs in is open, and so
+ * outside of it: such a write does not see the row, outlives a rollback, and needs a second connection.
+ *
+ * - `'warn'`: a process warning, once per call site, that names the receiver. Where the pool has no connection left,
+ *   the write is refused: the receiver would wait for a connection while its transaction holds one.
+ * - `'throw'`: the write is refused.
+ * - `'ignore'`: nothing.
+ */
+export type OutsidePolicy = 'warn' | 'throw' | 'ignore';
+
 /** The options that every adapter takes. */
 export interface AdapterOptions {
   /** Default `'warn'`. */
   readonly bulk?: BulkPolicy;
+  /** Default `'warn'`. */
+  readonly outside?: OutsidePolicy;
   /** The name of this database in payloads (`using`). Default `'default'`. */
   readonly using?: string;
 }
 
-const POLICIES: readonly unknown[] = ['signal', 'warn', 'throw', 'individual'] satisfies BulkPolicy[];
+const BULK: readonly unknown[] = ['signal', 'warn', 'throw', 'individual'] satisfies BulkPolicy[];
+const OUTSIDE: readonly unknown[] = ['warn', 'throw', 'ignore'] satisfies OutsidePolicy[];
 
 /**
  * The options, checked and complete. `flags` are those that one adapter has beside, with their defaults; `others` the
@@ -36,17 +50,22 @@ export function parseAdapterOptions<TFlag extends string = never>(
   flags: Readonly<Record<TFlag, boolean>> = {} as Record<TFlag, boolean>,
   others: readonly string[] = [],
 ): Required<AdapterOptions> & Readonly<Record<TFlag, boolean>> {
-  const parsed: Record<string, unknown> = { bulk: 'warn', using: 'default', ...flags };
+  const parsed: Record<string, unknown> = { bulk: 'warn', outside: 'warn', using: 'default', ...flags };
   for (const [key, value] of options === undefined ? [] : entries(options, method)) {
     if (typeof key === 'symbol' || !Object.hasOwn(parsed, key))
       throw unknownOption(key, method, [...Object.keys(parsed), ...others]);
     if (value === undefined) continue;
-    if (key === 'bulk' && !POLICIES.includes(value))
-      throw new TypeError(`bulk must be one of ${POLICIES.join(', ')}, not ${describe(value)}`);
+    if (key === 'bulk') assertOneOf(key, value, BULK);
+    if (key === 'outside') assertOneOf(key, value, OUTSIDE);
     if (key === 'using' && typeof value !== 'string')
       throw new TypeError(`using must be a string, the name of the database, not ${describe(value)}`);
     if (Object.hasOwn(flags, key)) assertOption(key, value, FLAG);
     parsed[key] = value;
   }
   return parsed as unknown as Required<AdapterOptions> & Record<TFlag, boolean>;
+}
+
+function assertOneOf(option: string, value: unknown, policies: readonly unknown[]): void {
+  if (policies.includes(value)) return;
+  throw new TypeError(`${option} must be one of ${policies.join(', ')}, not ${describe(value)}`);
 }

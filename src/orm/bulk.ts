@@ -1,7 +1,9 @@
 import type { PostBulkArgs } from '../core/model-types.ts';
+import { callSite } from '../core/origin.ts';
 import { postDelete, postSave, preDelete, preSave } from '../models.ts';
 import type { BulkPolicy } from './adapter-options.ts';
-import { senderName } from './deliver.ts';
+import { senderName } from './send-model-signal.ts';
+import { warnOnce, type WarnedSites } from './warning.ts';
 
 type Operation = PostBulkArgs['operation'];
 
@@ -19,7 +21,7 @@ export function hasAnyReceivers(): boolean {
 /** Is loud about bulk writes as the policy asks; remembers what it has warned of. */
 export class BulkGuard {
   readonly policy: BulkPolicy;
-  private readonly warned = new Set<string>();
+  private readonly warned: WarnedSites = new Set();
 
   constructor(policy: BulkPolicy) {
     this.policy = policy;
@@ -36,36 +38,11 @@ export class BulkGuard {
     const what = `A bulk ${operation} of ${senderName(sender)} sends no save or delete signals for its rows.`;
     if (this.policy === 'throw') throw new Error(`${what} It is refused (bulk: 'throw'). ${alternative}`);
     if (!hasReceivers(operation, sender)) return;
+    const message = (at: string): string => `${what} Receivers of them are not called${at}. ${alternative}`;
     const site = knownSite ?? callSite();
-    const known = `${site} ${operation} ${senderName(sender)}`;
-    if (this.warned.has(known)) return;
-    this.warned.add(known);
-    process.emitWarning(`${what} Receivers of them are not called${site === '' ? '' : ` (${site})`}. ${alternative}`, {
-      type: 'TocsinWarning',
-      code: 'TOCSIN_BULK',
-    });
+    const detail = site === '' ? `${operation} ${senderName(sender)}` : operation;
+    warnOnce(this.warned, 'TOCSIN_BULK', site, detail, message);
   }
 }
 
-/**
- * The line of the app that asked for the write: the first that is neither in a package, nor in Node, nor in this
- * library.
- */
-export function callSite(): string {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 50;
-  const stack = new Error().stack ?? '';
-  Error.stackTraceLimit = stackTraceLimit;
-  const lines = stack.split('\n').slice(1);
-  const library = pathIn(lines[0]).replace(/(orm[/\\])?[^/\\]*$/, '');
-  const line = lines.find((each) => {
-    const path = pathIn(each);
-    return path !== '' && !path.includes('node_modules') && !path.startsWith('node:') && !path.startsWith(library);
-  });
-  return line?.trim() ?? '';
-}
-
-/** The file that a line of a stack trace names; `''` if none. */
-function pathIn(line: string | undefined): string {
-  return /([^\s()]+):\d+:\d+\)?$/.exec(line ?? '')?.[1] ?? '';
-}
+export { callSite } from '../core/origin.ts';

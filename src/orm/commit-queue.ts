@@ -1,4 +1,4 @@
-import { atOnce, type CommitCallback } from '../core/after-commit.ts';
+import { type CommitCallback, runImmediately } from '../core/after-commit.ts';
 import { report } from '../core/report.ts';
 import type { AnySignal } from '../core/types.ts';
 import { type Frame, inFrame } from './frames.ts';
@@ -68,7 +68,7 @@ export class CommitQueue {
     return (callback) => {
       const list = this.lists.at(-1);
       if (list === undefined) {
-        atOnce(signal, sender)(callback);
+        runImmediately(signal, sender)(callback);
         return;
       }
       const frame = cause();

@@ -45,7 +45,7 @@ export async function deliver(
   // a call that is put off until the commit is so before its receiver has a frame
   const deferred: Frame = { parent, depth, resource, label: `${what} → after commit` };
   const cause = (): Frame | undefined => (currentFrame() === parent ? deferred : currentFrame());
-  const payload = { ...args, using, tx, onCommit: queue.onCommit(signal, sender, cause) };
+  const payload = { ...args, using, tx, onCommit: queue.onCommit(signal, sender, cause), onRollback: () => undefined };
   await signal.sendAsync(sender, payload, { serial: true, [around]: scope });
 }
 

@@ -22,18 +22,7 @@ export default function setup({ config, provide }: TestProject): () => void {
     filename?: string;
   }[];
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
-  npm(
-    [
-      'install',
-      '--no-audit',
-      '--no-fund',
-      '--legacy-peer-deps',
-      '--loglevel=error',
-      join(app, filename),
-      'drizzle-orm@0.45.4',
-    ],
-    app,
-  );
+  npm(['install', '--no-audit', '--no-fund', '--loglevel=error', join(app, filename), 'drizzle-orm@0.45.4'], app);
   provide('tarball', join(app, filename));
   provide('app', app);
   provide('update', config.snapshotOptions.updateSnapshot === 'all');

@@ -35,6 +35,7 @@ const TOOLS = {
     vite: '8.3.8',
   },
   jest: { jest: '30.5.2' },
+  pnpm: { pnpm: '10.34.8' },
   vitest4: { vite: '8.3.8', vitest: '4.1.12' },
   vitest5: { vite: '8.3.8', vitest: '5.1.1' },
   peers: {

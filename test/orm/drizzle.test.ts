@@ -441,7 +441,7 @@ describe('Drizzle', () => {
     const { db, raw } = await open();
     expect(() => withSignals({} as never)).toThrow(/takes a Drizzle database of PostgreSQL or SQLite, not \{/);
     expect(() => withSignals(raw, { atomc: true } as never)).toThrow(
-      /Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage/,
+      /Unknown option "atomc" of withSignals\(\); it takes bulk, outside, using, atomic, beforeImage/,
     );
     expect(() => withSignals(db)).toThrow(/wrapped in withSignals\(\) already/);
   });

@@ -508,7 +508,7 @@ describe('Kysely', () => {
       /returns what it has written/,
     );
     expect(() => withSignals(raw, { atomc: true } as never)).toThrow(
-      /Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage, primaryKeys/,
+      /Unknown option "atomc" of withSignals\(\); it takes bulk, outside, using, atomic, beforeImage, primaryKeys/,
     );
     expect(() => withSignals(raw, { primaryKeys: { people: 3 } } as never)).toThrow(
       /primaryKeys\.people must be the name of a column, or an array of names, not 3/,

@@ -402,7 +402,7 @@ describe('MikroORM', () => {
     expect(() => attachSignals({} as never)).toThrow(/takes a MikroORM, not/);
     attached[Symbol.dispose]();
     expect(() => attachSignals(orm, { atomic: true } as never)).toThrow(
-      /Unknown option "atomic" of attachSignals\(\); it takes bulk, using/,
+      /Unknown option "atomic" of attachSignals\(\); it takes bulk, outside, using/,
     );
     const before = EntityManager.prototype.nativeUpdate;
     const again = attachSignals(orm);

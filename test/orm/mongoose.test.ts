@@ -367,7 +367,7 @@ describe('Mongoose', () => {
     expect(() => signals({ atomic: 'yes' } as never)).toThrow(/atomic must be true or false, not "yes"/);
     expect(() => signals({ bulk: 'loud' } as never)).toThrow(/bulk must be one of/);
     expect(() => signals({ atomc: true } as never)).toThrow(
-      /Unknown option "atomc" of signals\(\); it takes bulk, using, atomic, beforeImage/,
+      /Unknown option "atomc" of signals\(\); it takes bulk, outside, using, atomic, beforeImage/,
     );
   });
 });

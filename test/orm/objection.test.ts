@@ -406,7 +406,7 @@ describe('Objection', () => {
       /takes the Model class of Objection, or one that extends it, not \{/,
     );
     expect(() => withSignals(Model, { atomc: true } as never)).toThrow(
-      /Unknown option "atomc" of withSignals\(\); it takes bulk, using, atomic, beforeImage/,
+      /Unknown option "atomc" of withSignals\(\); it takes bulk, outside, using, atomic, beforeImage/,
     );
     expect(() => withSignals(Person as never)).toThrow(/has signals already/);
   });

@@ -439,7 +439,7 @@ describe('Prisma', () => {
 
   test('refuses what it cannot extend, and wrong options', () => {
     expect(() => signals({ atomc: true } as never)).toThrow(
-      /Unknown option "atomc" of signals\(\); it takes bulk, using, atomic, beforeImage/,
+      /Unknown option "atomc" of signals\(\); it takes bulk, outside, using, atomic, beforeImage/,
     );
     expect(() => signals()({} as never)).toThrow(/is for \$extends\(\) of a Prisma Client, not for/);
   });

@@ -255,7 +255,7 @@ describe('Sequelize', () => {
     expect(() => attachSignals({} as never)).toThrow(/takes a Sequelize, not/);
     attached[Symbol.dispose]();
     expect(() => attachSignals(sequelize, { atomc: true } as never)).toThrow(
-      /Unknown option "atomc" of attachSignals\(\); it takes bulk, using, atomic/,
+      /Unknown option "atomc" of attachSignals\(\); it takes bulk, outside, using, atomic/,
     );
     const methods = () => [Model.prototype.save.name, Model.update.name, sequelize.hasHook('afterCreate')];
     const before = methods();

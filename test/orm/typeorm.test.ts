@@ -594,7 +594,7 @@ describe('TypeORM', () => {
         /bulk must be one of signal, warn, throw, individual, not "loud"/,
       );
       expect(() => attachSignals(dataSource, { atomic: true } as never)).toThrow(
-        /Unknown option "atomic" of attachSignals\(\); it takes bulk, using/,
+        /Unknown option "atomic" of attachSignals\(\); it takes bulk, outside, using/,
       );
       expect(() => attachSignals(dataSource, { using: 5 } as never)).toThrow(/using must be a string/);
       attachment = attachSignals(dataSource);

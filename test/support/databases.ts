@@ -1,7 +1,7 @@
 /**
  * Databases of one's own for a suite: `await freshDatabase('postgres', 'kysely_commits')`. SQLite is embedded and
- * always there; PostgreSQL and MariaDB are those that DATABASE_URL and MARIADB_URL name. What is not named, or does not
- * answer, is left out and said so in one line; with `CI` set a named one that does not answer is a failure.
+ * always there; PostgreSQL and MariaDB are those that DATABASE_URL and MARIADB_URL name. services.ts looks whether they
+ * answer.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,13 +21,14 @@ export interface FreshDatabase {
   drop(): Promise<void>;
 }
 
-/** Runs a statement on the server, outside the database that it is about. */
-type Administer = (...statements: string[]) => Promise<void>;
+export type Server = Exclude<Engine, 'sqlite'>;
 
-const SERVERS: Readonly<Record<Exclude<Engine, 'sqlite'>, { variable: string; administer: Administer }>> = {
+export const SERVERS: Readonly<
+  Record<Server, { readonly variable: string; run(statements: readonly string[]): Promise<void> }>
+> = {
   postgres: {
     variable: 'DATABASE_URL',
-    async administer(...statements) {
+    async run(statements) {
       const client = new pg.Client({ connectionString: process.env.DATABASE_URL, connectionTimeoutMillis: 5_000 });
       await client.connect();
       try {
@@ -39,7 +40,7 @@ const SERVERS: Readonly<Record<Exclude<Engine, 'sqlite'>, { variable: string; ad
   },
   mariadb: {
     variable: 'MARIADB_URL',
-    async administer(...statements) {
+    async run(statements) {
       const connection = await mysql.createConnection({
         uri: process.env.MARIADB_URL as string,
         connectTimeout: 5_000,
@@ -53,28 +54,14 @@ const SERVERS: Readonly<Record<Exclude<Engine, 'sqlite'>, { variable: string; ad
   },
 };
 
-/** Those of the engines that can be tried here. */
-export async function availableEngines(...engines: readonly Engine[]): Promise<Engine[]> {
-  const available: Engine[] = [];
-  for (const engine of engines) if (engine === 'sqlite' || (await answers(engine))) available.push(engine);
-  return available;
+/** Run statements on a server, outside the database that they are about. */
+export function administer(server: Server, ...statements: readonly string[]): Promise<void> {
+  return SERVERS[server].run(statements);
 }
 
-async function answers(engine: Exclude<Engine, 'sqlite'>): Promise<boolean> {
-  const { variable, administer } = SERVERS[engine];
-  if (process.env[variable] === undefined) {
-    console.info(`Left out: ${engine}, because ${variable} is not set.`);
-    return false;
-  }
-  try {
-    await administer('select 1');
-    return true;
-  } catch (error) {
-    const reason = `${variable} names a server that does not answer`;
-    if (process.env.CI !== undefined) throw new Error(reason, { cause: error });
-    console.info(`Left out: ${engine}, because ${reason} (${String(error)}).`);
-    return false;
-  }
+/** Those of the engines that can be tried here. */
+export function availableEngines(...engines: readonly Engine[]): Engine[] {
+  return engines.filter((engine) => engine === 'sqlite' || process.env[SERVERS[engine].variable] !== undefined);
 }
 
 /** An empty database called `tocsin_<name>`; one of that name that was left behind is dropped. */
@@ -91,11 +78,11 @@ export async function freshDatabase(engine: Engine, name: string): Promise<Fresh
       },
     };
   }
-  const { variable, administer } = SERVERS[engine];
+  const { variable } = SERVERS[engine];
   const drop =
     engine === 'postgres' ? `drop database if exists "${full}" with (force)` : `drop database if exists \`${full}\``;
-  await administer(drop, drop.replace(/^drop database if exists (\S+).*$/, 'create database $1'));
+  await administer(engine, drop, drop.replace(/^drop database if exists (\S+).*$/, 'create database $1'));
   const url = new URL(process.env[variable] as string);
   url.pathname = `/${full}`;
-  return { engine, name: full, url: url.href, drop: () => administer(drop) };
+  return { engine, name: full, url: url.href, drop: () => administer(engine, drop) };
 }

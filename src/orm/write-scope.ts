@@ -1,0 +1,141 @@
+import type { ModelSignal, ModelSignalKind } from '../core/model-types.ts';
+import type { AdapterOptions } from './adapter-options.ts';
+import { BulkGuard } from './bulk.ts';
+import { WriteCall } from './causal-context.ts';
+import { OutsideGuard } from './outside.ts';
+import { sendModelSignal } from './send-model-signal.ts';
+import { TransactionNode } from './transaction.ts';
+
+/** What every write through one wrapped database has in common. */
+export class WrappedDatabase<TOptions extends Required<AdapterOptions>> {
+  readonly options: TOptions;
+  readonly bulk: BulkGuard;
+  readonly outside: OutsideGuard;
+
+  constructor(options: TOptions) {
+    this.options = options;
+    this.bulk = new BulkGuard(options.bulk);
+    this.outside = new OutsideGuard(options.outside);
+  }
+}
+
+/** How a transaction is run. */
+export interface TransactionRun<THandle, TOptions extends Required<AdapterOptions>, T> {
+  /** The ORM's own method. It calls back with the handle of the transaction, several times if it tries again. */
+  readonly open: (body: (handle: THandle) => Promise<T>) => Promise<T>;
+  readonly body: (handle: THandle, inner: WriteScope<TOptions>) => Promise<T>;
+  /**
+   * Whether the database will answer `COMMIT` with a rollback, because a query has failed and somebody has caught the
+   * error. Asked before the commit if something waits for it, or if the adapter has opened the transaction.
+   */
+  readonly isDoomed?: (handle: THandle) => Promise<boolean>;
+  /** Whether the adapter has opened it, and not the app. */
+  readonly own: boolean;
+}
+
+/**
+ * Where writes happen, for an ORM that is wrapped and has no hooks: outside a transaction, or in one. It knows the
+ * handle that receivers get as `tx`, and what waits for the commit.
+ */
+export class WriteScope<TOptions extends Required<AdapterOptions> = Required<AdapterOptions>> {
+  readonly database: WrappedDatabase<TOptions>;
+  /** Undefined outside a transaction. */
+  readonly transaction: TransactionNode | undefined;
+  /** The handle of the ORM, itself wrapped: what is written through it sends signals. */
+  tx: unknown = undefined;
+
+  constructor(database: WrappedDatabase<TOptions>, transaction?: TransactionNode) {
+    this.database = database;
+    this.transaction = transaction;
+  }
+
+  /** Begin a write. */
+  write(): ScopedWrite {
+    return new ScopedWrite(this);
+  }
+
+  /**
+   * Run a transaction of the ORM, or a savepoint in the one that this is. What waits for the commit runs when the ORM
+   * is done with it and its connection is free.
+   *
+   * @throws Error if the adapter has opened the transaction and the database would not commit it.
+   */
+  async runTransaction<THandle, T>({ open, body, isDoomed, own }: TransactionRun<THandle, TOptions, T>): Promise<T> {
+    const roots: TransactionNode[] = [];
+    // A savepoint is there as soon as its statement is issued, and that is now.
+    const savepoint = this.transaction?.savepoint();
+    const begin = (): TransactionNode => {
+      const root = TransactionNode.begin();
+      roots.push(root);
+      return root;
+    };
+    try {
+      const result = await open((handle) => {
+        const node = savepoint ?? begin();
+        return node.run(async () => {
+          try {
+            const value = await body(handle, new WriteScope(this.database, node));
+            if (savepoint !== undefined) node.release();
+            else if ((own || node.isAwaited) && (await isDoomed?.(handle)) === true) {
+              node.rollback();
+              if (own) throw doomedError();
+            }
+            return value;
+          } catch (error) {
+            node.rollback();
+            throw error;
+          }
+        });
+      });
+      roots.at(-1)?.commit();
+      return result;
+    } catch (error) {
+      savepoint?.rollback();
+      roots.at(-1)?.rollback();
+      throw error;
+    } finally {
+      for (const root of roots) await root.settle();
+    }
+  }
+}
+
+/** One write with all its queries and signals. */
+export class ScopedWrite {
+  private readonly scope: WriteScope;
+  private readonly call = new WriteCall();
+  private transaction: TransactionNode | undefined;
+
+  constructor(scope: WriteScope) {
+    this.scope = scope;
+    this.issue();
+  }
+
+  /** Its statement is issued now: this decides with which savepoint it is undone. */
+  issue(): void {
+    this.transaction = this.scope.transaction?.innermost;
+  }
+
+  /** Send to the receivers one after the other. */
+  readonly send = <TKind extends ModelSignalKind>(
+    signal: ModelSignal<TKind>,
+    sender: unknown,
+    args: object,
+  ): Promise<void> => {
+    const { database, tx } = this.scope;
+    return sendModelSignal(signal, sender, args, {
+      database,
+      using: database.options.using,
+      tx,
+      transaction: this.transaction,
+      call: this.call,
+    });
+  };
+}
+
+/** What a write rejects with whose own transaction the database does not commit. */
+export function doomedError(): Error {
+  return new Error(
+    'Nothing was written: the database rolls the transaction back, because a query in it has failed and a receiver ' +
+      'has caught the error. Run such a query in a savepoint, or after the commit.',
+  );
+}
