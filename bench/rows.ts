@@ -207,6 +207,22 @@ const save = printedRow('save', '9. A save with TypeORM on sql.js, divided by on
   );
   return `| | ratio | 95 % | µs | queries | receivers called |\n|---|---:|---:|---:|---:|---:|\n${lines.join('\n')}`;
 });
+const ORMS = ['TypeORM', 'Mongoose', 'Prisma', 'Sequelize', 'Drizzle', 'MikroORM', 'Kysely', 'Objection'];
+const idle = printedRow(
+  'idle',
+  '13. A save with an adapter attached while nobody listens, ÷ the bare ORM',
+  (measure) => {
+    const lines = ORMS.map((orm) => {
+      const { attached, again, microseconds } = measure(orm) as Record<
+        'attached' | 'again',
+        { mean: number; interval: number }
+      > & { microseconds: number };
+      const ratio = ({ mean, interval }: typeof attached): string => `${mean.toFixed(3)} ± ${interval.toFixed(3)}`;
+      return `| ${orm} | ${ratio(attached)} | ${ratio(again)} | ${microseconds.toFixed(0)} |`;
+    });
+    return `| | attached | bare again | µs, bare |\n|---|---:|---:|---:|\n${lines.join('\n')}`;
+  },
+);
 const imports: Cell = {
   row: 'imports',
   title: '10. Import',
@@ -276,6 +292,7 @@ export const CELLS: readonly Cell[] = [
   retained,
   bytes,
   save,
+  idle,
   imports,
   allocation,
   sizes,

@@ -33,7 +33,14 @@ const env = { ...process.env, BENCH_PEERS: installed('peers'), NODE_OPTIONS: '' 
 function measure(row: string, contender: string, params: object): unknown {
   const printed = execFileSync(
     node,
-    ['--expose-gc', '--no-warnings', 'bench/worker.mjs', JSON.stringify({ row, contender, params })],
+    // the support of the ORMs' tests is TypeScript
+    [
+      '--expose-gc',
+      '--no-warnings',
+      ...(row === 'idle' ? ['--import', 'tsx'] : []),
+      'bench/worker.mjs',
+      JSON.stringify({ row, contender, params }),
+    ],
     { encoding: 'utf8', env },
   );
   return JSON.parse(printed);
