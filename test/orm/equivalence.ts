@@ -97,11 +97,11 @@ const SHRINK_MS = 60_000;
 /** No program takes longer, unless it hangs. */
 const HANG_MS = 10_000;
 
-/** Registers the tests of an ORM. Top-level await it: it asks which servers answer. */
-export async function equivalence<TStep>(subject: Subject<TStep>): Promise<void> {
+/** Registers the tests of an ORM. */
+export function equivalence<TStep>(subject: Subject<TStep>): void {
   const { orm, api, entries, excused } = subject;
   const chosen = subject.engines.filter((engine) => [undefined, engine].includes(EQUIVALENCE_ENGINE as Engine));
-  const engines = await availableEngines(...chosen);
+  const engines = availableEngines(...chosen);
   const configurations = configurationsOf(subject.options);
   const budget = LONG ? (Number(EQUIVALENCE_MINUTES) * 60_000) / (engines.length * configurations.length) : SHORT_MS;
 
