@@ -11,8 +11,8 @@ import { describe, expect, test } from 'vitest';
  * ceilings: what adds to them gives its reason here.
  *
  * Added since: no rejection goes unhandled when `send()` throws, errors are printed whatever they do when looked at,
- * handlers of `onError()` may be async, promises of libraries count as promises (110 in all); members decorated twice are
- * heard as the outer decorator left them (90); `on()` reads in linear time (60); `onRollback` (30).
+ * handlers of `onError()` may be async, promises of libraries count as promises (110 in all); members decorated twice
+ * are heard as the outer decorator left them (90); `on()` reads in linear time (60); `onRollback` (30).
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   '{ Signal }': 5310,
