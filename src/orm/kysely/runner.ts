@@ -1,9 +1,10 @@
-import type { Kysely, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import type { Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import { currentCause } from '../causal-context.ts';
 import type { TransactionNode } from '../transaction.ts';
 import type { ScopedWrite, WriteScope } from '../write-scope.ts';
 import { rawQuery } from './dialect.ts';
 import type { QueryRunner } from './executor.ts';
-import { operationOf, senderOf, writesIn } from './nodes.ts';
+import { isWrite, operationOf, senderOf, type WriteNode, writesIn } from './nodes.ts';
 import { Queries, type Statement } from './queries.ts';
 import type { KyselySettings } from './settings.ts';
 import { isHeard, perform, performStream, type Place } from './writes.ts';
@@ -40,18 +41,11 @@ export class Runner implements QueryRunner, Place {
 
   run(statement: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>> {
     const { written, args } = statement;
-    const { database, transaction } = this.scope;
-    const { explain } = written as { explain?: { options?: object } };
-    if ((explain !== undefined && explain.options === undefined) || isAborted(args))
-      return this.plainly(statement, inner);
-    const writes = writesIn(written);
-    for (const node of writes) {
-      const description = `${operationOf(node)} of ${senderOf(node) ?? 'an expression'}`;
-      // SQLite has one connection.
-      const poolIsFull = database.options.dialect === 'sqlite' ? () => true : undefined;
-      database.outside.check({ database, transaction, description, poolIsFull });
-    }
-    if (database.bulk.policy !== 'throw' && !writes.some(isHeard)) return this.plainly(statement, inner);
+    const { database } = this.scope;
+    const writes = isAlone(written) ? [written] : writesIn(written);
+    if (currentCause() !== undefined) for (const node of writes) this.checkOutside(node);
+    const isOfInterest = database.bulk.policy === 'throw' || writes.some(isHeard);
+    if (!isOfInterest || isAborted(args) || isExplained(written)) return this.plainly(statement, inner);
     const outcome = perform(statement, new Queries(inner, database.options.dialect), this);
     return this.watch?.(outcome) ?? outcome;
   }
@@ -74,6 +68,14 @@ export class Runner implements QueryRunner, Place {
       },
       true,
     );
+  }
+
+  private checkOutside(node: WriteNode): void {
+    const { database, transaction } = this.scope;
+    const description = `${operationOf(node)} of ${senderOf(node) ?? 'an expression'}`;
+    // SQLite has one connection.
+    const poolIsFull = database.options.dialect === 'sqlite' ? () => true : undefined;
+    database.outside.check({ database, transaction, description, poolIsFull });
   }
 
   private plainly({ compiled, args }: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>> {
@@ -112,6 +114,17 @@ export async function isDoomed(node: TransactionNode, tx: AnyTransaction): Promi
       () => false,
       () => true,
     );
+}
+
+/** A write that has no other in common table expressions. */
+function isAlone(node: OperationNode): node is WriteNode {
+  return isWrite(node) && (node as { with?: unknown }).with === undefined;
+}
+
+/** To explain a query is to run it only with options such as `analyze`. */
+function isExplained(node: OperationNode): boolean {
+  const { explain } = node as { explain?: { options?: object } };
+  return explain !== undefined && explain.options === undefined;
 }
 
 function isAborted([options]: readonly unknown[]): boolean {

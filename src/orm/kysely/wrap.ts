@@ -56,7 +56,7 @@ function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>)
       case 'connection':
         return () => watchConnection(original() as never, scope);
       default:
-        if (holderOf(target, name) === prototype) return (creator as unknown as Methods)[name]?.bind(creator) as never;
+        if (holderOf(target, name) === prototype) return begin(creator, name);
         // withSchema(), withPlugin() and their like give another handle of the same kind
         return (...args) => {
           const result = original(...args);
@@ -66,6 +66,12 @@ function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>)
   });
   wrapped.add(handle);
   return handle;
+}
+
+/** A method of Kysely's that begins a query. */
+function begin(creator: Creator, name: PropertyKey): (...args: unknown[]) => unknown {
+  const methods = creator as unknown as Methods;
+  return (...args) => methods[name]?.(...args);
 }
 
 /** What begins queries, of Kysely's own class, on an executor of ours. */
@@ -105,7 +111,7 @@ function watchConnection(
   { database }: WriteScope<KyselySettings>,
 ): ConnectionBuilder<Record<string, never>> {
   return lookAlike(builder, (name, original) => {
-    if (name !== 'execute') return original;
+    if (name !== 'execute') return (...args) => original(...args);
     return (callback, ...rest) =>
       original(
         (connection: AnyKysely) => {
