@@ -1,12 +1,13 @@
 import type { Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
 import { currentCause } from '../causal-context.ts';
 import type { TransactionNode } from '../transaction.ts';
-import type { ScopedWrite, WriteScope } from '../write-scope.ts';
+import { type ScopedWrite, WriteScope } from '../write-scope.ts';
 import { rawQuery } from './dialect.ts';
 import type { QueryRunner } from './executor.ts';
 import { isWrite, operationOf, senderOf, type WriteNode, writesIn } from './nodes.ts';
 import { Queries, type Statement } from './queries.ts';
 import type { KyselySettings } from './settings.ts';
+import type { SqlTransaction } from './sql-transaction.ts';
 import { isHeard, perform, performStream, type Place } from './writes.ts';
 
 type Scope = WriteScope<KyselySettings>;
@@ -21,15 +22,18 @@ const failed = new WeakSet<TransactionNode>();
 
 /** Runs the queries of one handle: a Kysely, or a transaction. */
 export class Runner implements QueryRunner, Place {
-  readonly scope: Scope;
   readonly watch?: <T>(outcome: Promise<T>) => Promise<T>;
+  readonly sql: SqlTransaction | undefined;
   private readonly database: AnyKysely;
+  private readonly handle: Scope;
   private readonly wrap: Wrap;
 
-  constructor(database: AnyKysely, scope: Scope, wrap: Wrap) {
+  /** @param sql - what the app begins in SQL, for a handle of one connection */
+  constructor(database: AnyKysely, scope: Scope, wrap: Wrap, sql?: SqlTransaction) {
     this.database = database;
-    this.scope = scope;
+    this.handle = scope;
     this.wrap = wrap;
+    this.sql = sql;
     const { transaction } = scope;
     if (transaction !== undefined && scope.database.options.dialect === 'postgres') {
       this.watch = (outcome) => {
@@ -39,9 +43,18 @@ export class Runner implements QueryRunner, Place {
     }
   }
 
+  get scope(): Scope {
+    const { handle } = this;
+    const node = this.sql?.node;
+    if (node === undefined) return handle;
+    const scope = new WriteScope(handle.database, node);
+    scope.tx = handle.tx;
+    return scope;
+  }
+
   run(statement: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>> {
     const { written, args } = statement;
-    const { database } = this.scope;
+    const { database } = this.handle;
     const writes = isAlone(written) ? [written] : writesIn(written);
     if (currentCause() !== undefined) for (const node of writes) this.checkOutside(node);
     const isOfInterest = database.bulk.policy === 'throw' || writes.some(isHeard);
@@ -61,7 +74,7 @@ export class Runner implements QueryRunner, Place {
     if (scope.transaction !== undefined || !scope.database.options.atomic) return work(queries, scope.write());
     return runTransaction(
       scope,
-      (body) => database.transaction().execute(body),
+      (body) => database.transaction().execute(body).catch(advise),
       (tx, inner) => {
         inner.tx = this.wrap(tx, inner);
         return work(queries.on(tx.getExecutor()), inner.write());
@@ -125,6 +138,16 @@ function isAlone(node: OperationNode): node is WriteNode {
 function isExplained(node: OperationNode): boolean {
   const { explain } = node as { explain?: { options?: object } };
   return explain !== undefined && explain.options === undefined;
+}
+
+/** D1 and drivers over HTTP have none. */
+function advise(error: unknown): never {
+  if (!(error instanceof Error) || !/transactions? (is|are) not supported/i.test(error.message)) throw error;
+  throw new Error(
+    `${error.message} tocsin gives a write that has receivers a transaction of its own; ` +
+      'do without: withSignals(db, { atomic: false }).',
+    { cause: error },
+  );
 }
 
 function isAborted([options]: readonly unknown[]): boolean {
