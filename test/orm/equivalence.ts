@@ -265,13 +265,13 @@ async function compare<TStep>(
       await attached.detach();
     }
     await bare.reset();
-    // what `bulk: 'throw'` refuses is not done, and nothing after it can be compared
-    const refusal = outcome.steps.findIndex((step) => JSON.stringify(step).includes("refused (bulk: 'throw')"));
+    // What `bulk: 'throw'` refuses is not done, and nothing after it can be compared.
+    const refusal = outcome.steps.findIndex(hasRefusal);
     const expected = await run(bare, refusal === -1 ? steps : steps.slice(0, refusal), leaf);
     const statements = receivers ? 'not compared' : undefined;
     if (refusal === -1) return firstDifference({ ...expected, statements }, { ...outcome, statements });
     const refused = { ...outcome, steps: outcome.steps.slice(0, refusal), hooks: expected.hooks, statements };
-    // inside of a transaction that goes on, the refusal may have been swallowed
+    // A transaction may have gone on after the refusal of one of its writes.
     if (!isRefusal(outcome.steps[refusal])) refused.rows = expected.rows;
     return firstDifference({ ...expected, statements }, refused);
   };
@@ -304,10 +304,16 @@ async function run<TStep>(session: Session<TStep>, steps: readonly TStep[], leaf
     } catch (error) {
       outcomes[index] = { error: snapshotOfError(error) };
     }
+    if (hasRefusal(outcomes[index])) break;
   }
   const hooks = [...session.hooks()];
   const statements = [...session.statements()];
   return { steps: outcomes, rows: snapshotOf(await session.rows()), hooks, statements };
+}
+
+/** Whether `bulk: 'throw'` has refused a write of this step. */
+function hasRefusal(step: unknown): boolean {
+  return JSON.stringify(step).includes("refused (bulk: 'throw')");
 }
 
 function isRefusal(step: unknown): boolean {
