@@ -18,8 +18,8 @@ export interface Driver {
 
 /** The result that a driver gives for a write that returns no rows, made of that of one that does. */
 export interface DriverResults {
-  /** The name of the number of rows. */
-  readonly count: string;
+  /** The names of the number of rows. */
+  readonly counts: readonly string[];
   /** A session that gives each result of the driver to `seen`. */
   watch(session: Session, seen: (result: unknown) => void): Session;
   withoutRows(result: unknown): unknown;
@@ -92,7 +92,7 @@ interface PgResult {
   readonly _types: unknown;
 }
 const NODE_POSTGRES: DriverResults = {
-  count: 'rowCount',
+  counts: ['rowCount'],
   watch: watchClient('query'),
   withoutRows(result) {
     const { command, rowCount, oid, _types, constructor } = result as PgResult;
@@ -102,7 +102,7 @@ const NODE_POSTGRES: DriverResults = {
 };
 
 const PGLITE: DriverResults = {
-  count: 'affectedRows',
+  counts: ['affectedRows', 'rowCount'],
   watch: watchClient('query'),
   withoutRows: (result) => Object.assign(result as object, { rows: [], fields: [] }),
 };
@@ -114,7 +114,7 @@ interface LibsqlResult {
   readonly constructor: new (...args: unknown[]) => object;
 }
 const LIBSQL: DriverResults = {
-  count: 'rowsAffected',
+  counts: ['rowsAffected'],
   watch(session, seen) {
     const { tx, client } = session as { tx?: Record<string, Method>; client: Record<string, Method> };
     const execute = async (statement: unknown): Promise<unknown> => {

@@ -1,3 +1,4 @@
+import type { Table } from 'drizzle-orm';
 import { preDelete } from '../../models.ts';
 import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
 import type { ScopedWrite } from '../write-scope.ts';
@@ -8,7 +9,14 @@ import type { Handle } from './handle.ts';
 import { copyOf, partOf, runQuery } from './internals.ts';
 import { describeQuery, type Query, type Run } from './query.ts';
 import { isOfOneRow, whereIs } from './tables.ts';
-import { assignedValues, computedOnUpdate, insertedRows, insertPart, isExpression, updatePart } from './values.ts';
+import { assignedValues, computedOnce, insertedRows, insertPart, isExpression, updatePart } from './values.ts';
+
+/** What several updates have in common; see `computedOnce()`. */
+interface Computed {
+  readonly values: Row;
+  readonly table?: Table;
+}
+const NOTHING: Computed = { values: {} };
 
 /** A write whose rows are known before: it sends the signals of each. */
 export class RowWrite {
@@ -35,7 +43,7 @@ export class RowWrite {
     const images = isOfOne && !this.needsImage() ? [undefined] : await this.readImages();
     // What the caller asked for writes nothing, and the driver says so itself.
     if (images.length === 0) return this.runAsAsked();
-    const computed = isOfOne ? {} : this.computed();
+    const computed = isOfOne ? NOTHING : this.computed();
     if (computed === undefined || (isOfOne && images.length > 1)) {
       announce(this.run, handle);
       return writeWhole(this.run, handle);
@@ -52,12 +60,15 @@ export class RowWrite {
     );
   }
 
-  private async writeRow(before: Row | undefined, isOfOne: boolean, computed: Row): Promise<void> {
+  private async writeRow(before: Row | undefined, isOfOne: boolean, computed: Computed): Promise<void> {
     const { builder, table, operation } = this.query;
     const condition = partOf(builder, 'where');
     const where = isOfOne ? condition : whereIs(before as Row, condition, table);
     const execute = async (parts: Row): Promise<Row | undefined> => {
-      const [row, ...others] = await this.execute({ ...parts, where });
+      const [row, ...others] = await this.execute({ ...parts, where }).catch((error: unknown) => {
+        if (isOfOne) throw error;
+        throw asErrorOf(copyOf(builder, this.handle.session, parts), error);
+      });
       if (others.length === 0) return row;
       throw new Error(
         `${describeQuery(this.query)} was to write one row and has met ${String(others.length + 1)}: the columns that ` +
@@ -71,7 +82,10 @@ export class RowWrite {
     const values = assignedValues(builder);
     const update = { before, key: equalities(condition, table), values, isExpression };
     await updateRow(this.write.send, table, update, (assigned) =>
-      execute(updatePart(builder, this.handle.primary, table, { ...assigned, ...computed })),
+      execute({
+        ...(computed.table === undefined ? {} : { table: computed.table }),
+        ...updatePart(builder, this.handle.primary, table, { ...assigned, ...computed.values }),
+      }),
     );
   }
 
@@ -93,9 +107,9 @@ export class RowWrite {
     }
   }
 
-  private computed(): Row | undefined {
+  private computed(): Computed | undefined {
     const { builder, table, operation } = this.query;
-    return operation === 'update' ? computedOnUpdate(builder, table) : {};
+    return operation === 'update' ? computedOnce(builder, table) : NOTHING;
   }
 
   private async execute(parts: Row): Promise<readonly Row[]> {
@@ -124,9 +138,9 @@ export class RowWrite {
     }
     const results = this.outcomes.map(({ result }) => result as Record<string, number>);
     const last = results.at(-1);
-    const count = this.handle.shared.driver.results?.count;
-    if (last === undefined || count === undefined || results.length === 1) return last;
-    const sum = results.reduce((total, each) => total + (each[count] ?? 0), 0);
-    return Object.assign(last, { [count]: sum });
+    for (const count of this.handle.shared.driver.results?.counts ?? []) {
+      if (last?.[count] !== undefined) last[count] = results.reduce((sum, each) => sum + (each[count] ?? 0), 0);
+    }
+    return last;
   }
 }

@@ -36,15 +36,31 @@ export function updatePart(builder: Builder, database: Database, table: Table, v
 }
 
 /**
- * What the functions of `$onUpdate()` give, called once as for one statement; undefined if one gives an expression,
- * which may come to something else for each row.
+ * What updates of several rows have in common, for one statement of each: what the functions of `$onUpdate()` give,
+ * called once as for the one statement that was asked for. Undefined if one gives an expression, which may come to
+ * something else for each row.
  */
-export function computedOnUpdate(builder: Builder, table: Table): Row | undefined {
+export function computedOnce(builder: Builder, table: Table): { values: Row; table: Table } | undefined {
   const set = partOf(builder, 'set') as Row;
-  const computed = Object.entries(getTableColumns(table))
-    .filter(([name, { onUpdateFn }]) => onUpdateFn !== undefined && !Object.hasOwn(set, name))
-    .map(([name, { onUpdateFn }]) => [name, onUpdateFn?.()] as const);
-  return computed.some(([, value]) => isExpression(value)) ? undefined : Object.fromEntries(computed);
+  const columns = getTableColumns(table);
+  const values: Row = {};
+  for (const [name, { onUpdateFn }] of Object.entries(columns)) {
+    const value: unknown = onUpdateFn?.();
+    if (isExpression(value)) return undefined;
+    if (onUpdateFn !== undefined && set[name] === undefined) values[name] = value;
+  }
+  return { values, table: withoutOnUpdate(table, columns) };
+}
+
+/** Where Drizzle has the columns of a table. */
+const COLUMNS = Symbol.for('drizzle:Columns');
+
+function withoutOnUpdate(table: Table, columns: Readonly<Record<string, Column>>): Table {
+  const plainly: Record<string, unknown> = {};
+  for (const [name, column] of Object.entries(columns)) {
+    plainly[name] = Object.create(column, { onUpdateFn: { value: undefined } });
+  }
+  return Object.create(table, { [COLUMNS]: { value: plainly } }) as Table;
 }
 
 function plain(value: unknown): unknown {

@@ -118,7 +118,7 @@ export async function openDrizzle(dialect: Dialect, name: string, statements: st
   return { db: drizzlePostgres({ client: pool, logger }), tables, close };
 }
 
-/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-assignment -- see Db */
+/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-return -- see Db */
 export async function openSession(dialect: Dialect, name: string): Promise<Session<Step>> {
   const statements: string[] = [];
   const { db: bare, tables, close } = await openDrizzle(dialect, name, statements);

@@ -6,7 +6,7 @@ import { type Entry, settle, type Subject } from '../equivalence.ts';
 import { methodsOf } from './api.ts';
 import { type Db, type Dialect, openDrizzle, openSession, type Tables } from './drizzle-session.ts';
 
-/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-argument -- one interpreter for two dialects, see Db */
+/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-argument, @typescript-eslint/no-unsafe-return -- one interpreter for two dialects, see Db */
 
 /** A method and its arguments: `{ $: 'people.age' }` is a table or a column, `{ eq: […] }` an operator. */
 export type Call = readonly [method: string, ...args: unknown[]];
@@ -31,20 +31,28 @@ export async function perform(step: Step, db: Db, tables: Tables): Promise<unkno
         args.map((each) => valueOf(each, tables, on)),
       );
     }, on);
-  if ('query' in step) return play(db, step.query);
+  if ('query' in step) return comparable(await play(db, step.query), step.query);
   if ('cte' in step) {
     const written = db.$with('written').as(play(db, step.cte));
-    return play(
-      db.with(written),
-      step.then.map((call) => call.map((each) => (each === 'written' ? written : each)) as never),
-    );
+    const reading = step.then.map(([method, ...args]): Call => [
+      method,
+      ...args.map((each) => (each === 'written' ? written : each)),
+    ]);
+    return comparable(await play(db.with(written), reading), step.then);
   }
   if ('prepared' in step) {
     const prepared = play(db, step.prepared).prepare('p');
-    return [prepared.constructor.name, await settle((async () => prepared[step.run](step.values))())];
+    const run = async (): Promise<unknown> => comparable(await prepared[step.run](step.values), step.prepared);
+    return [prepared.constructor.name, await settle(run())];
   }
-  if ('batch' in step) return db.batch(step.batch.map((calls) => play(db, calls)));
-  if ('parallel' in step) return Promise.all(step.parallel.map((calls) => settle((async () => play(db, calls))())));
+  if ('batch' in step) {
+    const results = await db.batch(step.batch.map((calls) => play(db, calls)));
+    return results.map((result: unknown, index: number) => comparable(result, step.batch[index] as Call[]));
+  }
+  if ('parallel' in step) {
+    const run = async (calls: readonly Call[]): Promise<unknown> => comparable(await play(db, calls), calls);
+    return Promise.all(step.parallel.map((calls) => settle(run(calls))));
+  }
   const outcomes: unknown[] = [];
   const ended = db.transaction(
     async (tx: Db) => {
@@ -57,9 +65,20 @@ export async function perform(step: Step, db: Db, tables: Tables): Promise<unkno
   return [await settle(ended), outcomes];
 }
 
+/** The last row that a connection has inserted, whichever of libsql's that was, is nothing that a write tells. */
+function comparable(result: unknown, [[method] = ['']]: readonly Call[]): unknown {
+  if (typeof result !== 'object' || result === null || !('lastInsertRowid' in result)) return result;
+  const { rowsAffected } = result as unknown as { rowsAffected: number };
+  return method === 'insert' && rowsAffected > 0 ? result : Object.assign(result, { lastInsertRowid: 'of another' });
+}
+
 function valueOf(argument: unknown, tables: Tables, db: Db): unknown {
   if (Array.isArray(argument)) return argument.map((each) => valueOf(each, tables, db));
-  if (typeof argument !== 'object' || argument === null || ![Object.prototype, null].includes(Object.getPrototypeOf(argument) as null))
+  if (
+    typeof argument !== 'object' ||
+    argument === null ||
+    ![Object.prototype, null].includes(Object.getPrototypeOf(argument) as null)
+  )
     return argument;
   const [[key, value] = ['', undefined], ...more] = Object.entries(argument);
   if (more.length === 0) {
@@ -340,13 +359,11 @@ function entriesOf(isSqlite: boolean): Record<string, Entry<Step>> {
     transaction: { covers: ['transaction'], step: transaction, weight: 2 },
     configured: {
       covers: [],
-      step: fc
-        .tuple(query(insert))
-        .map((steps): Step => ({
-          transaction: steps,
-          throws: false,
-          config: isSqlite ? { behavior: 'immediate' } : { isolationLevel: 'serializable', accessMode: 'read only' },
-        })),
+      step: fc.tuple(query(insert)).map((steps): Step => ({
+        transaction: steps,
+        throws: false,
+        config: isSqlite ? { behavior: 'immediate' } : { isolationLevel: 'serializable', accessMode: 'read only' },
+      })),
     },
     ...(isSqlite && {
       batch: {
