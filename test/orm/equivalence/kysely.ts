@@ -513,9 +513,5 @@ export const kysely: Subject<Step> = {
     typeof value === 'object' && value !== null && 'queryId' in value && Object.keys(value).length === 1
       ? 'id'
       : undefined,
-  known: [
-    { configuration: /sqlite, no receivers/, reason: 'handles of transactions have no class' },
-    { configuration: /, receivers/, reason: 'results have no class, plugins run twice' },
-  ],
   open: openKysely,
 };
