@@ -58,16 +58,50 @@ export function driverOf(database: Database): Driver {
   };
 }
 
-/**
- * Keep a connection that dies while receivers run from ending the process: no one else listens to the client that a
- * transaction holds. The query that comes next fails. Returns what ends it.
- */
-export function survive(tx: Database): () => void {
-  const client = tx.session.client as { on?: Method; removeListener?: Method } | undefined;
-  if (typeof client?.on !== 'function' || typeof client.removeListener !== 'function') return () => undefined;
-  const ignore = (): void => undefined;
-  void client.on('error', ignore);
-  return () => void client.removeListener?.('error', ignore);
+/** A connection of node-postgres. */
+interface Client {
+  on?(event: 'error', listener: () => void): unknown;
+  removeListener?(event: 'error', listener: () => void): unknown;
+  release?(error: boolean): void;
+}
+
+/** The connections that a transaction of node-postgres takes from its pool. */
+export class Lease {
+  private readonly taken: Client[] = [];
+  private readonly ignore = (): void => undefined;
+
+  /** The database, with a pool that says which connections it gives. */
+  of(database: Database): Database {
+    const { session } = database;
+    const pool = session.client as { connect?: () => Promise<Client> } | undefined;
+    if (!kindsOf(session).includes('NodePgSession') || typeof pool?.connect !== 'function') return database;
+    const connect = async (): Promise<Client> => this.take(await pool.connect?.());
+    const client = { value: Object.create(pool, { connect: { value: connect } }) as object };
+    return Object.create(database, { session: { value: Object.create(session, { client }) } }) as Database;
+  }
+
+  /**
+   * The transaction is over. Where it could not even begin, Drizzle before 1.0 forgets to give the connection back.
+   */
+  end(hasBegun: boolean): void {
+    for (const client of this.taken) {
+      client.removeListener?.('error', this.ignore);
+      if (hasBegun) continue;
+      try {
+        client.release?.(true);
+      } catch {
+        // It has been given back.
+      }
+    }
+  }
+
+  /** A connection that dies while receivers run would end the process: no one else listens to one that is taken. */
+  private take(client: Client | undefined): Client {
+    const taken = client as Client;
+    taken.on?.('error', this.ignore);
+    this.taken.push(taken);
+    return taken;
+  }
 }
 
 /** Hear the results of one method of the session's client. */

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { sql } from 'drizzle-orm';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { type ScopedWrite, WrappedDatabase, WriteScope } from '../write-scope.ts';
-import { type Driver, driverOf, survive } from './driver.ts';
+import { type Driver, driverOf, Lease } from './driver.ts';
 import { type Database, primaryOf, type Session } from './internals.ts';
 import { Turns } from './turns.ts';
 
@@ -96,29 +96,37 @@ export class Handle {
   ): Promise<T> {
     const { shared, database } = this;
     if (own && !shared.driver.hasTransactions) return Promise.reject(withoutTransactions(description));
-    const begin = async (body: (tx: Database) => Promise<T>): Promise<T> => {
-      let ended: (() => void) | undefined;
+    let hasBegun = false;
+    const begin = async (body: (tx: Database) => Promise<T>, begun?: () => void): Promise<T> => {
+      const lease = new Lease();
       try {
-        return await database.transaction(
+        return await lease.of(this.primary).transaction(
           (tx) => {
-            ended = survive(tx);
+            hasBegun = true;
+            begun?.();
             return body(tx);
           },
           ...config,
         );
       } finally {
-        ended?.();
+        lease.end(hasBegun);
       }
     };
     const waits = this.mustWait;
+    // What the app does in a transaction of its own may be what others wait for: only its beginning takes a turn.
+    const afterOthers = (body: (tx: Database) => Promise<T>): Promise<T> =>
+      own || shared.driver.isConnection
+        ? shared.turns.take(description, () => begin(body))
+        : shared.turns.takeUntil(description, (begun) => begin(body, begun));
     return this.scope.runTransaction<Database, T>({
-      open: (body) => (waits ? shared.turns.take(description, () => begin(body)) : begin(body)),
+      open: (body) => (waits ? afterOthers(body) : begin(body)),
       body: (tx, scope) => {
         const inside = new Handle(tx, shared, scope);
         return shared.surrounding.run(inside, () => work(inside));
       },
       isDoomed,
       own,
+      savepointName: savepointOf(database),
     });
   }
 
@@ -145,6 +153,11 @@ async function isDoomed(tx: Database): Promise<boolean> {
   } catch (error) {
     return codeOf(error) === '25P02';
   }
+}
+
+/** Drizzle names savepoints by how deep they lie, so that several at once have one name. */
+function savepointOf(database: Database): string {
+  return `sp${String((database as { nestedIndex?: number }).nestedIndex ?? 0)}`;
 }
 
 function codeOf(error: unknown): unknown {
