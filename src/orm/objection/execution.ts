@@ -190,10 +190,11 @@ export class QueryExecution implements Execution {
 const SIGNALS = [preSave, postSave, preDelete, postDelete, postBulk];
 
 /** A query that failed has a result all the same; its transaction must be rolled back. */
-class Recovered {
+class Recovered extends Error {
   readonly value: unknown;
 
   constructor(value: unknown) {
+    super();
     this.value = value;
   }
 }

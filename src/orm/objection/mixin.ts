@@ -43,7 +43,7 @@ export function siteOf(query: Query): string {
 const mixins = new WeakMap<object, Mixin>();
 /** Classes with signals of any copy of this library: two would send everything twice. */
 const claimed: WeakSet<object> = shared('objection', () => new WeakSet());
-/** The classes that `bindKnex()` has made, and the models that they stand for. */
+/** The classes that `bindKnex()` and `bindTransaction()` have made, and the models that they stand for. */
 const bound = new WeakMap<object, object>();
 
 /** What the class was mixed with, or one that it extends; undefined for a class without signals. */

@@ -12,6 +12,7 @@ interface Statics {
   new (): Model;
   knex(...knex: unknown[]): Knex;
   bindKnex(knex: unknown): object;
+  bindTransaction(transaction: unknown): object;
   onCreateQuery(query: unknown): unknown;
 }
 
@@ -32,6 +33,12 @@ export function mixIn<TClass extends ModelClass<Model>>(base: TClass, options: u
 
     static override bindKnex(knex: unknown): object {
       const model = super.bindKnex(knex);
+      stand(model, senderOf(this));
+      return model;
+    }
+
+    static override bindTransaction(transaction: unknown): object {
+      const model = super.bindTransaction(transaction);
       stand(model, senderOf(this));
       return model;
     }

@@ -37,7 +37,7 @@ export function watchQueries(base: ModelClass<Model>): void {
       if (execution === undefined) return runApart(() => proceed.call(this));
       return execution.run(() => proceed.call(this));
     };
-    return replacement as never;
+    return replacement;
   });
   patch(step, STEP, (original) => {
     const proceed = original as unknown as Method;
@@ -45,7 +45,7 @@ export function watchQueries(base: ModelClass<Model>): void {
       const run = (): Promise<unknown> => proceed.call(this, operation, name, args);
       return currentExecution()?.step(this, operation as Operation, name as string, args as unknown[], run) ?? run();
     };
-    return replacement as never;
+    return replacement;
   });
 }
 

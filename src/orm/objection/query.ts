@@ -10,7 +10,6 @@ export interface Query extends PromiseLike<unknown> {
   parentQuery(): Query | null;
   childQueryOf(query: Query, options: { fork: true }): Query;
   has(operation: RegExp | ((operation: Operation) => boolean)): boolean;
-  forEachOperation(operation: true, callback: (operation: Operation) => void): void;
   isExplicitlyResolvedOrRejected(): boolean;
   resolve(value: unknown): void;
   isFind(): boolean;

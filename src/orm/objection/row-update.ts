@@ -33,7 +33,7 @@ export class RowUpdate {
     known: Row = {},
   ): Promise<RowUpdate> {
     const stored = before === undefined ? undefined : inTypesOf(values, valuesOf(before));
-    const instance = new model().$set(snapshotOf({ ...(stored ?? known), ...values })) as Values;
+    const instance = new model().$set(snapshotOf({ ...(stored ?? known), ...values }));
     const given = snapshotOf(valuesOf(instance));
     const isCertain = stored !== undefined && Object.keys(expressions).length === 0;
     const fields = Object.keys({ ...values, ...expressions });

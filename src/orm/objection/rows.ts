@@ -31,11 +31,7 @@ export interface Target {
 
 /** The target of an update or delete; undefined if it has parts that are not understood. */
 export function targetOf(query: Query, operation: Operation): Target | undefined {
-  let understood = true;
-  query.forEachOperation(true, ({ name }) => {
-    understood &&= UNDERSTOOD.test(name);
-  });
-  const found = understood ? built(findQueryOf(query)) : undefined;
+  const found = isUnderstood(query) ? built(findQueryOf(query)) : undefined;
   if (found === undefined) return undefined;
   const { _statements: statements, _single: single } = found;
   const conditions = statements.filter(({ grouping }) => grouping === 'where');
@@ -48,8 +44,15 @@ export function targetOf(query: Query, operation: Operation): Target | undefined
   return {
     names: keys === Infinity || conditions.length === 0 ? undefined : keys <= 1 ? 'one' : 'some',
     isPlain: !isRelated && conditions.every(isPlain),
-    read: async () => distinct(await rowsOf(query, operation, found)),
+    read: async () => {
+      const rows = await rowsOf(query, operation, found);
+      return isRelated ? distinct(rows) : rows;
+    },
   };
+}
+
+function isUnderstood(query: Query): boolean {
+  return !query.has(({ name }) => !UNDERSTOOD.test(name));
 }
 
 /** A query that cannot be built fails by itself. */

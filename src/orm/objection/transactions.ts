@@ -7,15 +7,15 @@ interface Client {
   readonly config: object;
   readonly pool?: { readonly max: number; numUsed(): number; numPendingAcquires(): number };
   /** Begins every transaction and every savepoint; each dialect has its own. */
-  transaction(container: Container, config: unknown, outer?: unknown): Transaction;
+  transaction: (this: Client, container: Container, config: unknown, outer?: unknown) => Transaction;
   on(event: 'query-error', listener: (error: unknown) => void): unknown;
 }
 type Container = (transactor: Transactor) => unknown;
 
 /** What is used of knex's own object for a transaction. It takes its connection a moment after it was made. */
 interface Transaction {
-  acquireConnection(config: unknown, use: (connection: unknown) => unknown): Promise<unknown>;
-  savepoint(connection: unknown): unknown;
+  acquireConnection: (config: unknown, use: (connection: unknown) => unknown) => Promise<unknown>;
+  savepoint: (connection: unknown) => unknown;
 }
 
 /** The handle of a transaction that the app gets. knex's types say that its ends give query builders. */
@@ -23,34 +23,34 @@ interface Transactor {
   readonly client: Client;
   readonly executionPromise: Promise<unknown>;
   readonly parentTransaction?: Transactor;
-  commit(value?: unknown): Promise<unknown>;
-  rollback(error?: unknown): Promise<unknown>;
+  commit: (value?: unknown) => Promise<unknown>;
+  rollback: (error?: unknown) => Promise<unknown>;
   isCompleted(): boolean;
 }
 
 const nodes = new WeakMap<Client, TransactionNode>();
 const watching = new WeakSet<Client['transaction']>();
 
-/** Whether it is a knex, and not a query builder or a stub: Objection binds models to anything. */
-function isKnex(knex: unknown): knex is Knex & { readonly client: Client } {
-  if (typeof knex !== 'function') return false;
+/** The client of a knex; undefined for a query builder or a stub: Objection binds models to anything. */
+function clientOf(knex: unknown): Client | undefined {
+  if (typeof knex !== 'function' || !('raw' in knex)) return undefined;
   const { client } = knex as { client?: Partial<Client> };
-  return typeof client === 'object' && typeof client.config === 'object' && 'raw' in knex;
+  return typeof client === 'object' && typeof client.config === 'object' ? (client as Client) : undefined;
 }
 
 export function isTransaction(knex: Knex | Knex.Transaction | null): knex is Knex.Transaction {
-  return isKnex(knex) && knex.isTransaction === true;
+  return clientOf(knex) !== undefined && (knex as Knex).isTransaction === true;
 }
 
 /** What tells the database of a knex, and of its transactions, from others. */
 export function databaseOf(knex: Knex | null): object {
-  return isKnex(knex) ? knex.client.config : UNBOUND;
+  return clientOf(knex)?.config ?? UNBOUND;
 }
 const UNBOUND = {};
 
 /** Whether a query on this knex would have to wait for a connection. */
 export function isPoolFull(knex: Knex | null): boolean {
-  const pool = isKnex(knex) ? knex.client.pool : undefined;
+  const pool = clientOf(knex)?.pool;
   return pool !== undefined && (pool.numUsed() >= pool.max || pool.numPendingAcquires() > 0);
 }
 
@@ -68,9 +68,9 @@ export function transactionOf(knex: Knex | null): TransactionNode | undefined {
  * @throws TypeError if it is a knex that cannot be watched.
  */
 export function watchTransactions(knex: unknown): void {
-  if (!isKnex(knex)) return;
-  if (isTransaction(knex)) transactionOf(knex);
-  else watchClient(knex.client);
+  const client = clientOf(knex);
+  if (client === undefined) return;
+  if (transactionOf(knex as Knex) === undefined) watchClient(client);
 }
 
 function watchClient(client: Client): void {

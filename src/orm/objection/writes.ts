@@ -52,7 +52,8 @@ class Insert implements RowWrite {
   }
 
   async before(): Promise<void> {
-    if (this.bulk !== undefined) return this.bulk.announce();
+    this.bulk?.announce();
+    if (this.bulk !== undefined) return;
     for (const instance of this.models) await this.execution.send(preSave, { instance, ...INSERTED });
   }
 
