@@ -121,11 +121,11 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
         const { User } = define();
         await knex('users').insert([{ name: 'x' }, { name: 'y' }]);
         listen(User);
-        const lock = (trx: Knex.Transaction, name: string): PromiseLike<unknown> =>
-          trx('users').where({ name }).forUpdate();
+        const lock = (trx: Knex.Transaction, id: number): PromiseLike<unknown> =>
+          trx('users').where({ id }).update({ id });
         const outcome: string[] = [];
         let waiting = 2;
-        const run = (name: string, ...locks: readonly [string, string]): PromiseLike<unknown> =>
+        const run = (name: string, ...locks: readonly [number, number]): PromiseLike<unknown> =>
           knex.transaction(async (trx) => {
             await User.query(trx).insert({ name });
             await lock(trx, locks[0]);
@@ -133,7 +133,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
             await lock(trx, locks[1]).then(undefined, () => outcome.push(name));
             await User.query(trx).insert({ name: `${name} again` });
           });
-        await Promise.all([run('first', 'x', 'y'), run('second', 'y', 'x')]);
+        await Promise.all([run('first', 1, 2), run('second', 2, 1)]);
         expect(outcome).toHaveLength(1);
         const rows = (await namesOf('users')).filter((name) => name.length > 1);
         expect(rows).toHaveLength(3);
