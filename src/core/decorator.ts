@@ -10,7 +10,7 @@ import { assertReceiver, thisArgument } from './options.ts';
 import { registry } from './registry.ts';
 import { shared } from './shared.ts';
 import { isSignal } from './signal.ts';
-import type { AnySignal, Connection } from './types.ts';
+import type { AnyFunction, AnySignal, Connection } from './types.ts';
 
 /**
  * Connect a function or a decorated method to a signal, or to each of a list. The options are those of `connect()`, and
@@ -163,9 +163,27 @@ function decorateMember(wish: Wish, value: unknown, context: MemberContext): unk
     };
   }
   context.addInitializer(function () {
-    bind(this, isStatic || context.private ? value : (this as Members)[name], value);
+    bind(this, memberOf(this, value, context), value);
   });
   return undefined;
+}
+
+/** What the finished class has under that name: a decorator above `@receiver` may have wrapped it. */
+function memberOf(self: object, value: unknown, { name, access, private: isPrivate }: MemberContext): unknown {
+  if (!isPrivate) return (self as Members)[name];
+  const get = access?.get;
+  if (typeof get !== 'function') return value;
+  // Compilers of an earlier draft call it on the object, and not with it.
+  const read = (holder: unknown): unknown => Reflect.apply(get, holder, [holder]) as unknown;
+  try {
+    return read(self);
+  } catch {
+    // esbuild gives an instance its private methods after the initialisers.
+    const method = function (this: unknown, ...args: unknown[]): unknown {
+      return Reflect.apply(read(this) as AnyFunction, this, args);
+    };
+    return Object.defineProperty(method, 'name', { value: String(name) });
+  }
 }
 
 /**

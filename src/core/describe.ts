@@ -50,10 +50,17 @@ export function isObject(value: unknown): value is object {
  */
 export function isPromise(value: unknown): value is Promise<unknown> {
   try {
-    return value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]';
+    if (value instanceof Promise || Object.prototype.toString.call(value) === '[object Promise]') return true;
+    return isObject(value) && typeof (value as Partial<Promise<unknown>>).then === 'function' && isOfLibrary(value);
   } catch {
     return false;
   }
+}
+
+/** A promise of Bluebird or its like: the class of a query has no `resolve()`. */
+function isOfLibrary({ constructor }: object): boolean {
+  const { resolve, all } = constructor as Partial<PromiseConstructor>;
+  return typeof resolve === 'function' && typeof all === 'function';
 }
 
 function shorten(text: string): string {

@@ -49,13 +49,23 @@ function sendOn(
   response: unknown,
 ): readonly Pair[] {
   const pairs: Pair[] = [];
-  for (let index = 0; index < receivers.length; index++) {
-    const receiver = receivers[index] as AnyFunction;
-    if (index <= called) pairs.push([receiver, index < called ? undefined : response]);
-    else if (plans.version === version || (registrations[index] as Registration).connected)
-      pairs.push([receiver, receiver(sender, args, signal)]);
+  try {
+    for (let index = 0; index < receivers.length; index++) {
+      const receiver = receivers[index] as AnyFunction;
+      if (index <= called) pairs.push([receiver, index < called ? undefined : response]);
+      else if (plans.version === version || (registrations[index] as Registration).connected)
+        pairs.push([receiver, receiver(sender, args, signal)]);
+    }
+  } catch (error) {
+    abandon(pairs, signal, sender);
+    throw error;
   }
   return pairs;
+}
+
+/** Nobody gets the promises that a send has gathered when it throws: their rejections are reported, never unhandled. */
+function abandon(pairs: readonly Pair[], signal: AnySignal, sender: unknown): void {
+  for (const [receiver, response] of pairs) reportRejection(response, { signal, sender, receiver });
 }
 
 /** Everyone is called; what they throw becomes their outcome. */
@@ -185,7 +195,10 @@ function gather(sending: Sending): readonly Pair[] {
       if (robust && typeof value === 'object')
         reportRejection(value, { signal: sending.signal, sender: sending.sender, receiver: sending.receiver });
     } catch (reason) {
-      if (!robust) throw reason;
+      if (!robust) {
+        abandon(pairs, sending.signal, sending.sender);
+        throw reason;
+      }
       outcome = { status: 'rejected', reason };
     }
     pairs.push([sending.receiver as AnyFunction, outcome]);

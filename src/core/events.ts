@@ -26,6 +26,7 @@ export interface OnOptions<TSender = unknown> extends OnceOptions<TSender> {
 export interface SignalIterator<TEvent> extends AsyncIterableIterator<TEvent>, AsyncDisposable {
   next(): Promise<IteratorResult<TEvent, undefined>>;
   return(): Promise<IteratorResult<TEvent, undefined>>;
+  /** As in `node:events`: what is buffered can still be read, and the read after it rejects with `error`. */
   throw(error?: unknown): Promise<IteratorResult<TEvent, undefined>>;
   [Symbol.asyncIterator](): this;
   [Symbol.asyncDispose](): Promise<void>;
@@ -121,13 +122,35 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
+/** First in, first out, each in constant time on average: `shift()` of a long array moves all that is left. */
+class Queue<T> {
+  private incoming: T[] = [];
+  private outgoing: T[] = [];
+
+  get size(): number {
+    return this.incoming.length + this.outgoing.length;
+  }
+
+  push(item: T): void {
+    this.incoming.push(item);
+  }
+
+  shift(): T | undefined {
+    if (this.outgoing.length === 0) {
+      this.outgoing = this.incoming.reverse();
+      this.incoming = [];
+    }
+    return this.outgoing.pop();
+  }
+}
+
 /**
  * What the connected receiver writes to and the iterator reads from; apart from the iterator, so that this can be
  * collected.
  */
 class Buffer {
-  readonly events: Event[] = [];
-  readonly waiters: Waiter[] = [];
+  events = new Queue<Event>();
+  readonly waiters = new Queue<Waiter>();
   /** Set when reading ends with an error; taken out when it has been read. */
   failure: { readonly error: unknown } | undefined = undefined;
   closed = false;
@@ -140,7 +163,7 @@ class Buffer {
   push(event: Event, highWaterMark: number): void {
     const waiter = this.waiters.shift();
     if (waiter !== undefined) waiter.resolve({ value: event, done: false });
-    else if (this.events.length < highWaterMark) this.events.push(event);
+    else if (this.events.size < highWaterMark) this.events.push(event);
     else
       this.close(
         new RangeError(
@@ -158,7 +181,8 @@ class Buffer {
       if (waiter === undefined) this.failure = { error };
       else waiter.reject(error);
     }
-    for (const waiter of this.waiters.splice(0)) waiter.resolve({ value: undefined, done: true });
+    for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift())
+      waiter.resolve({ value: undefined, done: true });
   }
 }
 
@@ -185,19 +209,21 @@ function bufferedIterator(
       }
       if (buffer.closed) return Promise.resolve({ value: undefined, done: true });
       waiting.set(connection, this);
-      return new Promise((resolve, reject) => buffer.waiters.push({ resolve, reject })).finally(() => {
-        if (buffer.waiters.length === 0) waiting.delete(connection);
+      return new Promise((resolve, reject) => {
+        buffer.waiters.push({ resolve, reject });
+      }).finally(() => {
+        if (buffer.waiters.size === 0) waiting.delete(connection);
       }) as Promise<Result>;
     },
     return(): Promise<Result> {
       buffer.close();
-      buffer.events.length = 0;
+      buffer.events = new Queue();
       buffer.failure = undefined;
       return Promise.resolve({ value: undefined, done: true });
     },
-    async throw(error?: unknown): Promise<Result> {
-      await this.return();
-      throw error;
+    throw(error?: unknown): Promise<Result> {
+      buffer.close(error);
+      return Promise.resolve({ value: undefined, done: true });
     },
     [Symbol.asyncIterator]() {
       return this;

@@ -1,4 +1,4 @@
-import { isPromise, nameOf, signalName } from './describe.ts';
+import { describe, isPromise, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { shared } from './shared.ts';
 import type { AnyFunction, AnySignal } from './types.ts';
@@ -14,7 +14,7 @@ export interface ErrorContext {
 }
 
 /** Called with every reported error. */
-export type ErrorHandler = (error: unknown, context: ErrorContext) => void;
+export type ErrorHandler = (error: unknown, context: ErrorContext) => unknown;
 
 declare const console: { error(...data: unknown[]): void };
 
@@ -22,13 +22,13 @@ const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared(
 
 /**
  * Hear every *reported* error: one that nobody is left to catch, because the send that caused it has returned. These
- * are rejections that come after a `sendRobust()`, and what receivers do wrong after a commit. Errors that reach a
- * caller are never reported.
+ * are rejections that come after a `sendRobust()`, those of promises that a throwing `send()` had gathered, and what
+ * receivers do wrong after a commit. Errors that reach a caller are never reported.
  *
  * With no handler, `console.error` names the signal and the receiver. Several handlers are called in the order they
- * were added, each once per error; the same function added twice is called twice. A handler that throws stops neither
- * the others nor the app: what it threw goes to `console.error`. Handlers are process-wide, shared by every copy of the
- * library.
+ * were added, each once per error; the same function added twice is called twice. A handler that throws, or returns a
+ * promise that rejects, stops neither the others nor the app: what it threw goes to `console.error`. Handlers are
+ * process-wide, shared by every copy of the library.
  *
  * @returns a `Disposable` that removes this handler.
  * @throws TypeError if `handler` is not a function.
@@ -63,14 +63,27 @@ export function reportRejection(value: unknown, context: ErrorContext): void {
 /** Hand an error to the handlers. Never throws. */
 export function report(error: unknown, context: ErrorContext): void {
   if (handlers.size === 0) {
-    console.error(`tocsin: ${signalName(context.signal)} → ${nameOf(context.receiver)} failed:`, error);
+    print(`tocsin: ${signalName(context.signal)} → ${nameOf(context.receiver)} failed:`, error);
     return;
   }
+  const fail = (failure: unknown): void => {
+    print('tocsin: an onError() handler threw:', failure);
+  };
   for (const { handle } of [...handlers]) {
     try {
-      handle(error, context);
+      const returned = handle(error, context);
+      if (isPromise(returned)) returned.then(undefined, fail);
     } catch (failure) {
-      console.error('tocsin: an onError() handler threw:', failure);
+      fail(failure);
     }
+  }
+}
+
+/** Printing looks at an error, which may throw in turn, and nobody is left to catch that. */
+function print(message: string, error: unknown): void {
+  try {
+    console.error(message, error);
+  } catch {
+    console.error(message, describe(error));
   }
 }

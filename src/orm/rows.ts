@@ -20,8 +20,10 @@ export async function insertRows(
   const instances = values.map((each) => ({ ...each }));
   for (const instance of instances) await send(preSave, sender, { instance, ...INSERTED });
   const stored = await write(instances.map((each) => ({ ...each })));
-  for (const [index, instance] of instances.entries()) Object.assign(instance, stored[index]);
-  for (const instance of instances) await send(postSave, sender, { instance, ...INSERTED });
+  // A trigger may have left out some, and nobody knows which.
+  const isComplete = stored.length === instances.length;
+  const saved = stored.map((row, index) => (isComplete ? Object.assign(instances[index] as Row, row) : { ...row }));
+  for (const instance of saved) await send(postSave, sender, { instance, ...INSERTED });
 }
 
 /** An update of one row. */
@@ -40,6 +42,8 @@ export interface RowUpdate {
 
 /** An update that `preSave` was sent for. */
 export interface PreparedUpdate {
+  /** What `preSave` has changed. */
+  readonly changed: Row;
   /** What is to be written: the caller's values, and what `preSave` has changed beside. */
   readonly assigned: Row;
   /** To be called with the row as it is stored then. */
@@ -59,12 +63,11 @@ export async function prepareUpdate(
   const certain = before !== undefined && Object.keys(known).length === given.length;
   const intent = certain ? differenceOf(before, asGiven) : fieldsOnly(given.map(([field]) => field));
   await send(preSave, sender, { instance, raw: false, created: false, ...intent });
-  const changed = [...differenceOf(asGiven, instance).updateFields];
-  const assigned = {
-    ...Object.fromEntries(given),
-    ...Object.fromEntries(changed.map((field) => [field, instance[field]])),
-  };
+  const fields = [...differenceOf(asGiven, instance).updateFields];
+  const changed = Object.fromEntries(fields.map((field) => [field, instance[field]]));
+  const assigned = { ...Object.fromEntries(given), ...changed };
   return {
+    changed,
     assigned,
     written: async (after) => {
       Object.assign(instance, after);

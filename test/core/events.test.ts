@@ -132,12 +132,6 @@ describe('on()', () => {
       },
     ],
     ['return()', (iterator) => iterator.return()],
-    [
-      'throw()',
-      async (iterator) => {
-        await expect(iterator.throw(new Error('out'))).rejects.toThrow('out');
-      },
-    ],
   ])('disconnects when left by %s', async (_name, leave) => {
     const signal = new Signal();
     const iterator = on(signal);
@@ -180,6 +174,39 @@ describe('on()', () => {
     expect(await buffered.next()).toEqual({ value: ['x', {}], done: false });
     await expect(buffered.next()).rejects.toMatchObject({ name: 'AbortError' });
     expect(signal.connections).toEqual([]);
+  });
+
+  test('throw() disconnects; what is buffered can still be read, then the error, as in node:events', async () => {
+    const signal = new Signal();
+    const iterator = on(signal);
+    signal.send('x');
+    await iterator.throw(new Error('out'));
+    expect(signal.connections).toEqual([]);
+    expect(await iterator.next()).toEqual({ value: ['x', {}], done: false });
+    await expect(iterator.next()).rejects.toThrow('out');
+    expect(await iterator.next()).toEqual({ value: undefined, done: true });
+  });
+
+  test('reads in order, however reading and sending alternate', async () => {
+    const signal = new Signal<{ n: number }>();
+    const iterator = on(signal);
+    const read: number[] = [];
+    let sent = 0;
+    for (const [sends, reads] of [
+      [3, 1],
+      [1, 3],
+      [100, 60],
+      [5, 40],
+      [0, 5],
+      [7, 7],
+    ] as const) {
+      for (let count = 0; count < sends; count++) signal.send(null, { n: sent++ });
+      for (let count = 0; count < reads; count++) {
+        const { value } = await iterator.next();
+        read.push(value?.[1].n ?? -1);
+      }
+    }
+    expect(read).toEqual(Array.from({ length: sent }, (_unused, index) => index));
   });
 
   test('throws at once when already aborted', () => {

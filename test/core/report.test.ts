@@ -44,6 +44,30 @@ describe('onError()', () => {
     expect(log).toHaveBeenCalledWith('tocsin: saved → notify failed:', error);
   });
 
+  test('a handler that is async and rejects stops neither the others nor the app', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const failure = new Error('the error tracker is down');
+    using bad = onError(() => Promise.reject(failure));
+    await rejectLate('late');
+    await new Promise(setImmediate);
+    expect(log).toHaveBeenCalledWith('tocsin: an onError() handler threw:', failure);
+    expect(bad).toBeDefined();
+  });
+
+  test('an error that cannot be printed does not stop the app either', async () => {
+    const hostile = new Proxy(new Error('hostile'), {
+      get() {
+        throw new Error('do not look');
+      },
+    });
+    const printed: unknown[][] = [];
+    vi.spyOn(console, 'error').mockImplementation((...data: unknown[]) => {
+      printed.push(data.map((each) => (each as Error).toString()));
+    });
+    await rejectLate(hostile);
+    expect(printed).toEqual([['tocsin: saved → notify failed:', 'an unreadable value']]);
+  });
+
   test('a handler that throws stops neither the others nor the app', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const heard: unknown[] = [];

@@ -108,6 +108,27 @@ describe('send()', () => {
   });
 });
 
+describe('a send that throws after receivers have returned promises', () => {
+  test.each(['plain', 'once'])('reports the rejections that nobody can get any more, %s receivers', async (kind) => {
+    const reported: unknown[] = [];
+    using handler = onError((error, { sender, receiver }) => reported.push([error, sender, receiver?.name]));
+    const signal = new Signal();
+    const options = kind === 'once' ? { once: true } : {};
+    signal.connect(async function mail() {
+      await Promise.resolve();
+      throw new Error('mail down');
+    }, options);
+    signal.connect(async () => 'fine', options);
+    signal.connect(() => {
+      throw new Error('second');
+    }, options);
+    expect(() => signal.send('orders')).toThrow('second');
+    await new Promise(setImmediate);
+    expect(reported).toEqual([[new Error('mail down'), 'orders', 'mail']]);
+    expect(handler).toBeDefined();
+  });
+});
+
 describe('while a send is under way', () => {
   test('a receiver connected waits for the next send', () => {
     const signal = new Signal();
@@ -244,6 +265,30 @@ describe('sendRobust()', () => {
     });
     signal.connect(victim);
     expect(signal.sendRobust(null)).toHaveLength(1);
+  });
+
+  test('reports the later rejection of a promise of a library, whose own then() is not that of a query', async () => {
+    class Bluebird {
+      static resolve(): void {}
+      static all(): void {}
+      then(_resolve: unknown, reject: (error: unknown) => void): void {
+        reject(new Error('late'));
+      }
+    }
+    let begun = 0;
+    class Query {
+      then(): void {
+        begun++;
+      }
+    }
+    const reported: unknown[] = [];
+    using handler = onError((error) => reported.push(error));
+    const signal = new Signal();
+    signal.connect(() => new Bluebird());
+    signal.connect(() => new Query());
+    signal.sendRobust('orders');
+    expect([reported, begun]).toEqual([[new Error('late')], 0]);
+    expect(handler).toBeDefined();
   });
 
   test('reports the later rejection of a promise, which is never unhandled', async () => {

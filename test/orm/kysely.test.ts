@@ -68,6 +68,8 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
     senders: tables,
     wrapsWrites: true,
     savepoints: true,
+    // transactions that are ended by hand have no callback that would tell what runs inside
+    savepointsAreTold: false,
     concurrent,
     describeWhere: (where) => {
       const { leftOperand, rightOperand } = where as {
@@ -189,7 +191,7 @@ describe('Kysely', () => {
     queries = [];
     return withSignals(raw, options);
   };
-  const verbs = () => queries.map((query) => query.split(' ')[0]).join();
+  const verbs = () => queries.map((query) => (query.includes('pragma') ? 'keys' : query.split(' ')[0])).join();
   beforeEach(() => {
     log = [];
   });
@@ -306,7 +308,7 @@ describe('Kysely', () => {
     );
     queries = [];
     await db.updateTable('people').set({ age: 7 }).where('id', '=', 1).execute();
-    expect(verbs()).toBe('begin,update,commit');
+    expect(verbs()).toBe('keys,begin,update,commit');
     expect(log).toEqual(['{"id":1,"age":7}']);
     expect(await db.selectFrom('people').selectAll().execute()).toEqual([{ id: 1, name: 'Grace', age: 7 }]);
   });
@@ -367,14 +369,15 @@ describe('Kysely', () => {
     expect(verbs()).toBe('insert,update,delete');
     queries = [];
     await db.insertInto('seats').values({ row_number: 1, place: 1 }).execute();
-    expect(verbs()).toBe('begin,insert,commit');
+    // the id that SQLite tells of the last insert
+    expect(verbs()).toBe('begin,insert,select,commit');
     postSave.connect(() => undefined, { sender: 'people', owner });
     postDelete.connect(() => undefined, { sender: 'people', owner });
     await db.insertInto('people').values({ name: 'a' }).execute();
     queries = [];
     await db.updateTable('people').set({ age: 1 }).where('id', '=', 1).execute();
     await db.deleteFrom('people').where('id', '=', 1).execute();
-    expect(verbs()).toBe('begin,select,update,commit,begin,delete,commit');
+    expect(verbs()).toBe('keys,begin,select,update,commit,begin,delete,commit');
   });
 
   test('upserts, replaceInto, writes with queries or from expressions are bulk writes', async () => {
@@ -419,16 +422,7 @@ describe('Kysely', () => {
 
   test('what is streamed is announced', async () => {
     const db = await open({ bulk: 'throw' });
-    expect(() => db.deleteFrom('people').returningAll().stream()).toThrow("refused (bulk: 'throw')");
-  });
-
-  test("'individual' needs to know the primary key", async () => {
-    const db = await open({ bulk: 'individual' });
-    await db.insertInto('seats').values({ row_number: 1, place: 1 }).execute();
-    postSave.connect(() => undefined, { sender: 'seats', owner });
-    await expect(db.updateTable('seats').set({ guest: 'a' }).execute()).rejects.toThrow(
-      'seats has no column id, so that its rows cannot be written one by one. Name its primary key',
-    );
+    await expect(db.deleteFrom('people').returningAll().stream().next()).rejects.toThrow("refused (bulk: 'throw')");
   });
 
   test('receivers of a transaction with a callback get it, and write in it', async () => {

@@ -9,12 +9,16 @@ import { describe, expect, test } from 'vitest';
  * owners, AbortSignals and the sweeping of what was collected 470; uids, subclasses and finding a registration again
  * 280; `sendRobust()` and reports 160; how it is printed 100. With all of that gone, 2,770 are left. So these are
  * ceilings: what adds to them gives its reason here.
+ *
+ * Added since: no rejection goes unhandled when `send()` throws, errors are printed whatever they do when looked at,
+ * handlers of `onError()` may be async, promises of libraries count as promises (110 in all); members decorated twice
+ * are heard as the outer decorator left them (90); `on()` reads in linear time (60); `onRollback` (30).
  */
 const CEILINGS: Readonly<Record<string, number>> = {
-  '{ Signal }': 5200,
-  '{ Signal, receiver, postSave }': 6400,
-  '{ Signal, once, on }': 6000,
-  '*': 7450,
+  '{ Signal }': 5310,
+  '{ Signal, receiver, postSave }': 6600,
+  '{ Signal, once, on }': 6170,
+  '*': 7710,
 };
 
 async function sizeOf(imported: string): Promise<number> {

@@ -1,87 +1,113 @@
-import { isObject } from '../../core/describe.ts';
-import { CommitQueue, runAll } from '../commit-queue.ts';
-import { Scope } from '../scope.ts';
-import type { Builder } from './builders.ts';
-import type { KyselyOptions } from './writes.ts';
+/** Kysely's transactions: with a callback, and begun and ended by hand. */
+import type { Command, ControlledTransaction, ControlledTransactionBuilder, TransactionBuilder } from 'kysely';
+import { TransactionNode } from '../transaction.ts';
+import { WriteScope } from '../write-scope.ts';
+import { lookAlike } from './look-alike.ts';
+import { type AnyTransaction, isDoomed, runTransaction, type Wrap } from './runner.ts';
+import type { KyselySettings } from './settings.ts';
 
-type Wrap = (database: object, scope: Scope<KyselyOptions>) => object;
+type Tables = Record<string, never>;
+type Scope = WriteScope<KyselySettings>;
+type Controlled = ControlledTransaction<Tables, string[]>;
 
-/** What builds a transaction: with a callback, or one that is begun and ended by hand. */
-export function watchTransaction(builder: Builder, scope: Scope<KyselyOptions>, wrap: Wrap): object {
-  return new Proxy(builder, {
-    get(_target, name) {
-      const member: unknown = Reflect.get(builder, name, builder);
-      if (typeof member !== 'function') return member;
-      if (name !== 'execute')
-        return (...args: unknown[]) => watchTransaction(Reflect.apply(member, builder, args) as Builder, scope, wrap);
-      return (callback?: (tx: object) => Promise<unknown>) =>
-        callback === undefined
-          ? begin(builder, scope, wrap)
-          : scope.transaction(
-              (inner) => builder.execute?.((tx: object) => callback((inner.tx = wrap(tx, inner)))) as Promise<unknown>,
-            );
-    },
-  });
-}
-
-/** A transaction that is ended by hand, with savepoints. */
-async function begin(builder: Builder, { database }: Scope<KyselyOptions>, wrap: Wrap): Promise<object> {
-  const transaction = (await builder.execute?.()) as Builder;
-  const queue = new CommitQueue();
-  queue.begin();
-  const inner = new Scope(database, queue);
-  return (inner.tx = control(transaction, inner, queue, new Map(), wrap));
-}
-
-/**
- * The transaction, whose commands also do what they mean for what waits for the commit. `savepoints` tells how deep
- * each is.
- */
-function control(
-  transaction: Builder,
-  scope: Scope<KyselyOptions>,
-  queue: CommitQueue,
-  savepoints: Map<string, number>,
+/** What `transaction()` gives. */
+export function watchTransaction(
+  builder: TransactionBuilder<Tables>,
+  scope: Scope,
   wrap: Wrap,
-): object {
-  const backTo = (depth: number, leave: () => void): void => {
-    while (queue.depth > depth) leave();
-  };
-  const effects: Record<string, (savepoint: string) => unknown> = {
-    savepoint: (name) => {
-      savepoints.set(name, queue.depth);
-      queue.begin();
-    },
-    releaseSavepoint: (name) => {
-      backTo(savepoints.get(name) ?? queue.depth, () => void queue.commit());
-    },
-    // the savepoint is still there
-    rollbackToSavepoint: (name) => {
-      backTo(savepoints.get(name) ?? queue.depth, () => {
-        queue.rollback();
-      });
-      queue.begin();
-    },
-    rollback: () => {
-      queue.clear();
-    },
-    commit: () => {
-      backTo(1, () => void queue.commit());
-      return runAll(queue.commit());
-    },
-  };
-  return new Proxy(wrap(transaction, scope), {
-    get(wrapped, name) {
-      if (typeof name === 'symbol' || !Object.hasOwn(effects, name))
-        return Reflect.get(wrapped, name, wrapped) as unknown;
-      return (...args: [string]) => ({
-        execute: async () => {
-          const command = transaction[name]?.(...args) as { execute(): Promise<unknown> };
-          const result = await command.execute();
-          await effects[name]?.(...args);
-          return isObject(result) ? control(result as Builder, scope, queue, savepoints, wrap) : result;
+): TransactionBuilder<Tables> {
+  return lookAlike(builder, (name, original) => {
+    if (name !== 'execute') return (...args) => watchTransaction(original(...args) as typeof builder, scope, wrap);
+    return (callback) =>
+      runTransaction(
+        scope,
+        (body) => original(body) as Promise<unknown>,
+        (tx, inner) => {
+          const handle = wrap(tx, inner);
+          inner.tx = handle;
+          return (callback as (tx: AnyTransaction) => Promise<unknown>)(handle);
         },
-      });
-    },
+        false,
+      );
   });
+}
+
+/** What `startTransaction()` gives. */
+export function watchControlled(
+  builder: ControlledTransactionBuilder<Tables>,
+  scope: Scope,
+  wrap: Wrap,
+): ControlledTransactionBuilder<Tables> {
+  return lookAlike(builder, (name, original) => {
+    if (name !== 'execute') return (...args) => watchControlled(original(...args) as typeof builder, scope, wrap);
+    return async () => {
+      const tx = (await original()) as Controlled;
+      const inner = new WriteScope(scope.database, TransactionNode.begin());
+      return (inner.tx = wrap(tx, inner));
+    };
+  });
+}
+
+/** The savepoints of a transaction, by name: the last of each name. */
+const savepoints = new WeakMap<TransactionNode, Map<string, TransactionNode>>();
+
+/** The methods of a transaction that is ended by hand: what they do is also done to what waits for its commit. */
+export function controlled(tx: AnyTransaction, scope: Scope, wrap: Wrap): Commands {
+  const root = (scope.transaction as TransactionNode).root;
+  let named = savepoints.get(root);
+  if (named === undefined) savepoints.set(root, (named = new Map<string, TransactionNode>()));
+  const open = named;
+  const handle = (result: unknown): unknown => (result === undefined ? result : wrap(result as Controlled, scope));
+  return {
+    savepoint: (execute, name) => {
+      open.set(name, root.savepoint());
+      return execute().then(handle);
+    },
+    releaseSavepoint: (execute, name) => {
+      open.get(name)?.release();
+      return execute().then(handle);
+    },
+    rollbackToSavepoint: (execute, name) => {
+      const node = open.get(name);
+      node?.rollback();
+      // The savepoint is still there.
+      if (node !== undefined) open.set(name, root.savepoint());
+      return execute().then(handle);
+    },
+    commit: async (execute) => {
+      if (root.isAwaited && (await isDoomed(root, tx))) root.rollback();
+      try {
+        await execute();
+        root.commit();
+      } finally {
+        // A commit that fails may be tried again, unless Kysely says that the database has rolled back.
+        const { isCommitted, isRolledBack } = tx as unknown as Controlled;
+        if (isRolledBack) root.rollback();
+        if (isCommitted || isRolledBack) await root.settle();
+      }
+    },
+    rollback: async (execute) => {
+      root.rollback();
+      try {
+        await execute();
+      } finally {
+        await root.settle();
+      }
+    },
+  };
+}
+
+/** What is done when a command is executed. */
+export type Commands = Readonly<
+  Record<string, (execute: () => Promise<unknown>, savepoint: string) => Promise<unknown>>
+>;
+
+/** A command that does more when it is executed. */
+export function watchCommand(
+  command: Command<unknown>,
+  run: (execute: () => Promise<unknown>) => Promise<unknown>,
+): Command<unknown> {
+  return lookAlike(command, (name, original) =>
+    name === 'execute' ? () => run(() => original() as Promise<unknown>) : original,
+  );
 }

@@ -1,20 +1,17 @@
+/** Kysely's handles, whose queries run through an executor of ours. */
+import type { Command, ConnectionBuilder, QueryCreator, QueryCreatorProps, QueryExecutor } from 'kysely';
 import { describe, isObject } from '../../core/describe.ts';
-import { entries } from '../../core/options.ts';
 import { shared } from '../../core/shared.ts';
-import { parseAdapterOptions } from '../adapter-options.ts';
-import { Scope, WrappedDatabase } from '../scope.ts';
-import {
-  type Builder,
-  type Database,
-  record,
-  replay,
-  type Step,
-  type Write,
-  type Writer,
-  WRITERS,
-} from './builders.ts';
-import { watchTransaction } from './transactions.ts';
-import { type KyselyOptions, perform, stream } from './writes.ts';
+import { WrappedDatabase, WriteScope } from '../write-scope.ts';
+import { dialectOf } from './dialect.ts';
+import { SignalExecutor } from './executor.ts';
+import { lookAlike } from './look-alike.ts';
+import { type AnyKysely, type AnyTransaction, Runner } from './runner.ts';
+import { type KyselySettings, parseSettings } from './settings.ts';
+import { controlled, watchCommand, watchControlled, watchTransaction } from './transactions.ts';
+
+type Creator = QueryCreator<Record<string, never>>;
+type Methods = Readonly<Record<PropertyKey, (...args: unknown[]) => unknown>>;
 
 const wrapped: WeakSet<object> = shared('wrapped', () => new WeakSet());
 
@@ -24,88 +21,100 @@ export function wrapKysely<TDatabase extends object>(database: TDatabase, option
     throw new TypeError(`withSignals() takes a Kysely, not ${describe(database)}`);
   if (wrapped.has(database))
     throw new Error('This Kysely is wrapped in withSignals() already: its signals would be sent twice.');
-  const { adapter } = (database.getExecutor as () => { adapter: { supportsReturning?: boolean } }).call(database);
-  if (adapter.supportsReturning !== true)
+  const kysely = database as unknown as AnyKysely;
+  const executor = kysely.getExecutor();
+  if (!executor.adapter.supportsReturning)
     throw new TypeError(
       'withSignals() needs a database that returns what it has written, such as PostgreSQL or SQLite: the dialect of this Kysely says that its does not.',
     );
-  const scope = new Scope<KyselyOptions>(new WrappedDatabase(parseOptions(options)));
-  return (scope.tx = wrap(database, scope)) as TDatabase;
+  assertBuilders(kysely, executor);
+  const scope = new WriteScope<KyselySettings>(new WrappedDatabase(parseSettings(options, dialectOf(executor))));
+  return (scope.tx = wrap(kysely, scope)) as unknown as TDatabase;
 }
 
-function parseOptions(options: unknown): KyselyOptions {
-  const { primaryKeys = {}, ...rest } = Object.fromEntries(
-    options === undefined ? [] : entries(options, 'withSignals()'),
-  ) as { primaryKeys?: unknown };
-  const keys = Object.fromEntries(
-    [...entries(primaryKeys, 'primaryKeys')].map(([table, columns]) => [table, [columns].flat()]),
-  );
-  for (const [table, columns] of Object.entries(keys)) {
-    if (columns.length === 0 || !columns.every((column) => typeof column === 'string')) {
-      throw new TypeError(
-        `primaryKeys.${table} must be the name of a column, or an array of names, not ${describe((primaryKeys as Record<string, unknown>)[table])}`,
-      );
+/** A handle like `target`: a Kysely, a transaction, or what one of their methods gives. */
+function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>): T {
+  const executor = new SignalExecutor(target.getExecutor(), new Runner(target, scope, wrap));
+  const { prototype, creator } = creatorFor(target, executor);
+  const commands =
+    'rollbackToSavepoint' in target ? controlled(target as unknown as AnyTransaction, scope, wrap) : undefined;
+  const handle = lookAlike(target, (name, original) => {
+    const command = commands?.[name as string];
+    if (command !== undefined) {
+      return (savepoint) =>
+        watchCommand(original(savepoint) as Command<unknown>, (execute) => command(execute, savepoint as string));
     }
-  }
-  return {
-    ...parseAdapterOptions(rest, 'withSignals()', { atomic: true, beforeImage: true }, ['primaryKeys']),
-    primaryKeys: keys as Record<string, string[]>,
-  };
-}
-
-/**
- * The same Kysely, transaction, or query creator, whose writes are recorded. `before` is what was called on the
- * database to get it.
- */
-function wrap(
-  target: object,
-  scope: Scope<KyselyOptions>,
-  database = target as Database,
-  before: readonly Step[] = [],
-): object {
-  const within = <T>(work: (database: Database, scope: Scope<KyselyOptions>) => Promise<T>): Promise<T> => {
-    if (scope.queue !== undefined || !scope.database.options.atomic) return scope.write(() => work(database, scope));
-    return scope.transaction((inner) =>
-      database.transaction().execute((tx) => {
-        inner.tx = wrap(tx, inner);
-        return work(tx, inner);
-      }),
-    );
-  };
-  const run = (write: Write, method: string, args: unknown[], builder: Builder): unknown =>
-    (method === 'stream' ? stream : perform)(write, { method, args, builder, database, scope, within });
-
-  const proxy: object = new Proxy(target, {
-    get(_target, name) {
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== 'function' || typeof name === 'symbol') return member;
-      if (Object.hasOwn(WRITERS, name)) {
-        return (table: unknown) =>
-          record(replay(target, [[name, [table]]]), { writer: name as Writer, table, before, steps: [] }, run);
-      }
-      return (...args: unknown[]) => {
-        const result: unknown = Reflect.apply(member, target, args);
-        if (!isObject(result)) return result;
-        // with() gives no database, but what begins queries
-        if ('insertInto' in result)
-          return 'transaction' in result
-            ? wrap(result, scope)
-            : wrap(result, scope, database, [...before, [name, args]]);
-        if (name === 'connection') return watchConnection(result as Builder, (connection) => wrap(connection, scope));
-        if (name === 'transaction' || name === 'startTransaction')
-          return watchTransaction(result as Builder, scope, wrap);
-        return result;
-      };
-    },
+    switch (name) {
+      case 'getExecutor':
+        return () => executor;
+      case 'executeQuery':
+        return (query, ...rest) => executor.executeQuery(compiledOf(query), ...rest);
+      case 'transaction':
+        return () => watchTransaction(original() as never, scope, wrap);
+      case 'startTransaction':
+        return () => watchControlled(original() as never, scope, wrap);
+      case 'connection':
+        return () => watchConnection(original() as never, scope);
+      default:
+        if (holderOf(target, name) === prototype) return (creator as unknown as Methods)[name]?.bind(creator) as never;
+        // withSchema(), withPlugin() and their like give another handle of the same kind
+        return (...args) => {
+          const result = original(...args);
+          return isObject(result) && 'getExecutor' in result ? wrap(result as unknown as AnyKysely, scope) : result;
+        };
+    }
   });
-  wrapped.add(proxy);
-  return proxy;
+  wrapped.add(handle);
+  return handle;
 }
 
-/** `connection().execute(callback)` gives its callback another Kysely. */
-function watchConnection(builder: Builder, wrapConnection: (connection: object) => object): object {
-  return {
-    execute: (callback: (connection: object) => unknown, ...rest: unknown[]) =>
-      builder.execute?.((connection: object) => callback(wrapConnection(connection)), ...rest),
-  };
+/** What begins queries, of Kysely's own class, on an executor of ours. */
+function creatorFor(target: object, executor: QueryExecutor): { prototype: object; creator: Creator } {
+  const prototype = holderOf(target, 'insertInto') as { constructor: new (props: QueryCreatorProps) => Creator };
+  return { prototype, creator: new prototype.constructor({ executor }) };
+}
+
+function holderOf(target: object, name: PropertyKey): object | undefined {
+  for (let each: object | null = target; each !== null; each = Object.getPrototypeOf(each) as object | null) {
+    if (Object.hasOwn(each, name)) return each;
+  }
+  return undefined;
+}
+
+/** Builders must run their queries through the executor that their creator is given. */
+function assertBuilders(kysely: AnyKysely, executor: QueryExecutor): void {
+  let kind: string | undefined;
+  try {
+    const { creator } = creatorFor(kysely, new SignalExecutor(executor.withoutPlugins(), undefined as never));
+    const builder = creator.insertInto('a').defaultValues();
+    ({ kind } = builder.toOperationNode());
+  } catch {
+    // told below
+  }
+  if (kind !== 'InsertQueryNode')
+    throw new TypeError('withSignals() supports Kysely 0.27 to 0.29, and this is another: install one of these.');
+}
+
+function compiledOf(query: unknown): never {
+  return (isObject(query) && 'compile' in query ? (query as { compile(): unknown }).compile() : query) as never;
+}
+
+/** `connection().execute(callback)` gives its callback another Kysely, which is in no transaction. */
+function watchConnection(
+  builder: ConnectionBuilder<Record<string, never>>,
+  { database }: WriteScope<KyselySettings>,
+): ConnectionBuilder<Record<string, never>> {
+  return lookAlike(builder, (name, original) => {
+    if (name !== 'execute') return original;
+    return (callback, ...rest) =>
+      original(
+        (connection: AnyKysely) => {
+          const scope = new WriteScope(database);
+          const handle = wrap(connection, scope);
+          scope.tx = handle;
+          return (callback as (connection: AnyKysely) => unknown)(handle);
+        },
+        ...rest,
+      );
+  });
 }

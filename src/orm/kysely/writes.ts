@@ -1,217 +1,163 @@
-import { isObject } from '../../core/describe.ts';
-import { postBulk, preDelete } from '../../models.ts';
-import type { AdapterOptions } from '../adapter-options.ts';
+/** Deciding what a write is: of rows, each with its signals, or of many, which is announced. */
+import type { InsertQueryNode, QueryResult, UpdateQueryNode } from 'kysely';
+import { callSite } from '../../core/origin.ts';
+import { postBulk } from '../../models.ts';
 import { hasReceivers } from '../bulk.ts';
-import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
-import type { Scope } from '../scope.ts';
-import { build, type Builder, type Database, replay, type Step, type Write, WRITERS } from './builders.ts';
-import { demandedBy, returnedBy } from './nodes.ts';
+import type { Row } from '../rows.ts';
+import type { ScopedWrite, WriteScope } from '../write-scope.ts';
+import { recognise } from './identity.ts';
+import {
+  Expression,
+  isPlain,
+  isWrite,
+  operationOf,
+  type PlainWrite,
+  rowsOf,
+  senderOf,
+  updatesOf,
+  type WriteNode,
+  writesIn,
+} from './nodes.ts';
+import type { Queries, Statement } from './queries.ts';
+import { deleteRows, insert, updateRows } from './row-writes.ts';
+import type { KyselySettings } from './settings.ts';
 
-/** The options of `withSignals()`, complete. */
-export interface KyselyOptions extends Required<AdapterOptions> {
-  readonly atomic: boolean;
-  readonly beforeImage: boolean;
-  /** The columns of the primary key, by table; `id` where it is not given. */
-  readonly primaryKeys: Readonly<Record<string, readonly string[]>>;
-}
-
-/** How the caller runs a write, and where. */
-export interface Run {
-  readonly method: string;
-  readonly args: unknown[];
-  /** The caller's own builder, not recorded. */
-  readonly builder: Builder;
-  readonly database: Database;
-  readonly scope: Scope<KyselyOptions>;
+/** Where a write happens. */
+export interface Place {
+  readonly scope: WriteScope<KyselySettings>;
   /** Do the work in the transaction that surrounds it, or in one of its own. */
-  readonly within: <T>(work: (database: Database, scope: Scope<KyselyOptions>) => Promise<T>) => Promise<T>;
+  within<T>(queries: Queries, work: (queries: Queries, write: ScopedWrite) => Promise<T>): Promise<T>;
 }
 
 const ADVICE = 'Write rows by their primary key, listen to postBulk, or wrap with another `bulk` option.';
 
-/** Run a write whose rows are streamed: nothing can be waited for there. */
-export function stream(write: Write, { builder, args, scope }: Run): unknown {
-  const sender = tableOf(write);
-  if (sender !== undefined) scope.database.bulk.announce(WRITERS[write.writer], sender, ADVICE);
-  return builder.stream?.(...args);
+/** Whether anyone wants to know of a write. */
+export function isHeard(node: WriteNode): boolean {
+  const sender = senderOf(node);
+  return sender !== undefined && (hasReceivers(operationOf(node), sender) || postBulk.hasListeners(sender));
 }
 
-/** Run a write, with the signals that it sends. */
-export async function perform(write: Write, run: Run): Promise<unknown> {
-  const operation = WRITERS[write.writer];
-  const sender = tableOf(write);
-  const { options, bulk } = run.scope.database;
-  const natively = (): unknown => run.builder[run.method]?.(...run.args);
-  if (sender === undefined) return natively();
-  const concerns = hasReceivers(operation, sender);
-  if (isPlain(write) && (operation === 'insert' || isOfOneRow(write, sender, run))) {
-    return concerns ? run.within((...where) => writeRows(write, sender, run, ...where)) : natively();
+/** Run a query that writes, with the signals that it sends. */
+export async function perform(statement: Statement, queries: Queries, place: Place): Promise<QueryResult<unknown>> {
+  const { written } = statement;
+  const writes = writesIn(written);
+  if (!isWrite(written) || writes.length > 1 || !isPlain(written)) {
+    return performBulk(statement, writes, queries, place);
   }
-  if (options.bulk === 'individual' && isPlain(write) && operation !== 'insert' && concerns) {
-    return run.within((...where) => writeRows(write, sender, run, ...where));
+  const sender = senderOf(written) as string;
+  if (written.kind === 'InsertQueryNode') {
+    if (!hasReceivers('insert', sender)) return queries.run(statement);
+    return queries.finish(
+      statement,
+      await place.within(queries, (inner, write) => insert(statement, written, sender, inner, write)),
+    );
   }
-  const kind = operation === 'insert' && write.steps.some(([method]) => CONFLICT.test(method)) ? 'upsert' : operation;
-  bulk.announce(kind, sender, ADVICE);
-  if (!postBulk.hasListeners(sender)) return natively();
-  return run.within(async (database, scope) => {
-    const result: unknown = await build(write, database)[run.method]?.(...run.args);
-    await scope.send(postBulk, sender, {
-      operation: kind,
-      where: whereOf(write, database),
-      values: valuesOf(write),
-      count: countOf(result),
-    });
-    return result;
+  const recognised = recognise(statement, written, sender, queries, place.scope);
+  // The line of the app is not on the stack any more when the database has been asked.
+  const site = recognised instanceof Promise ? callSite() : undefined;
+  const kind = recognised instanceof Promise ? await recognised : recognised;
+  if (kind.isBulk) return performBulk(statement, writes, queries, place, site);
+  if (kind.isCertain && !hasReceivers(operationOf(written), sender)) return queries.run(statement);
+  const outcome = await place.within(queries, async (inner, write) => {
+    const { beforeImage } = place.scope.database.options;
+    const run = { statement, sender, kind, queries: inner, write, beforeImage };
+    const rows = await (written.kind === 'UpdateQueryNode' ? updateRows(written, run) : deleteRows(written, run));
+    if (rows !== undefined) return { rows };
+    announce(written, place, site);
+    return { bulk: await runBulk(statement, writes, inner, write) };
+  });
+  return outcome.rows === undefined ? outcome.bulk : queries.finish(statement, outcome.rows);
+}
+
+/** Run a write whose rows are streamed. It has no transaction of its own: its reader is not waited for. */
+export async function* performStream(
+  statement: Statement,
+  stream: () => AsyncIterableIterator<QueryResult<unknown>>,
+  { scope }: Place,
+): AsyncIterableIterator<QueryResult<unknown>> {
+  const writes = writesIn(statement.written);
+  for (const node of writes) announce(node, { scope });
+  const write = scope.write();
+  let count = 0;
+  let hasFailed = false;
+  try {
+    for await (const result of stream()) {
+      count += result.rows.length;
+      yield result;
+    }
+  } catch (error) {
+    hasFailed = true;
+    throw error;
+  } finally {
+    if (!hasFailed)
+      for (const node of writes) await sendBulk(node, node === statement.written ? count : undefined, write);
+  }
+}
+
+async function performBulk(
+  statement: Statement,
+  writes: readonly WriteNode[],
+  queries: Queries,
+  place: Place,
+  site?: string,
+): Promise<QueryResult<unknown>> {
+  for (const node of writes) announce(node, place, site);
+  if (!writes.some((node) => postBulk.hasListeners(senderOf(node)))) return queries.run(statement);
+  if (writes.some(isOfItsOwn)) return runBulk(statement, writes, queries, place.scope.write());
+  return place.within(queries, (inner, write) => runBulk(statement, writes, inner, write));
+}
+
+/** @throws Error with `bulk: 'throw'`. */
+function announce(node: WriteNode, { scope }: Pick<Place, 'scope'>, site?: string): void {
+  const sender = senderOf(node);
+  if (sender !== undefined) scope.database.bulk.announce(operationOf(node), sender, ADVICE, site);
+}
+
+/** Run the query as it is, and tell of all that it has written. */
+async function runBulk(
+  statement: Statement,
+  writes: readonly WriteNode[],
+  queries: Queries,
+  write: ScopedWrite,
+): Promise<QueryResult<unknown>> {
+  write.issue();
+  const result = await queries.run(statement);
+  for (const node of writes) await sendBulk(node, node === statement.written ? countOf(result) : undefined, write);
+  return result;
+}
+
+async function sendBulk(node: WriteNode, count: number | undefined, write: ScopedWrite): Promise<void> {
+  const sender = senderOf(node);
+  if (sender === undefined || !postBulk.hasListeners(sender)) return;
+  const { where } = node as UpdateQueryNode;
+  await write.send(postBulk, sender, {
+    operation: operationOf(node),
+    where: where?.where,
+    values: valuesOf(node as PlainWrite),
+    count,
   });
 }
 
-const PLAIN = ['values', 'defaultValues', 'set', 'where', 'whereRef', 'returning', 'returningAll'];
-/** What makes an insert an upsert. */
-const CONFLICT = /^(onConflict|onDuplicateKeyUpdate|ignore|or[A-Z])/;
-
-/** Whether the write needs nothing else than its table. */
-function isPlain({ before, steps, writer }: Write): boolean {
-  const writers: readonly string[] = ['insertInto', 'updateTable', 'deleteFrom'];
-  return before.length === 0 && writers.includes(writer) && steps.every(([method]) => PLAIN.includes(method));
+/** SQLite's `insert or fail` keeps what it has written, `or rollback` undoes all: not in a transaction of ours. */
+function isOfItsOwn(node: WriteNode): boolean {
+  const { orAction } = node as InsertQueryNode;
+  return orAction?.action === 'fail' || orAction?.action === 'rollback';
 }
 
-/** The name of a table, without an alias; undefined for an expression. */
-function tableOf({ table }: Write): string | undefined {
-  return typeof table === 'string' ? table.replace(/ as .*$/, '').trim() : undefined;
+/** A row or rows to insert, or what an update sets; expressions as operation nodes. */
+function valuesOf(node: PlainWrite): Row | Row[] | undefined {
+  if (node.kind === 'UpdateQueryNode') return readable(updatesOf(node));
+  const rows = node.kind === 'InsertQueryNode' ? rowsOf(node) : undefined;
+  return rows?.length === 1 ? readable(rows[0] as Row) : rows?.map(readable);
 }
 
-function isOfOneRow(write: Write, sender: string, { database, scope }: Run): boolean {
-  const demanded = demandedBy(write, database);
-  return keyOf(sender, scope.database.options).every((column) => Object.hasOwn(demanded, column));
-}
-
-function keyOf(sender: string, { primaryKeys }: KyselyOptions): readonly string[] {
-  return Object.hasOwn(primaryKeys, sender) ? (primaryKeys[sender] as readonly string[]) : ['id'];
-}
-
-async function writeRows(
-  write: Write,
-  sender: string,
-  run: Run,
-  database: Database,
-  scope: Scope<KyselyOptions>,
-): Promise<unknown> {
-  const { options } = scope.database;
-  const send = scope.send.bind(scope);
-  const written: Row[] = [];
-  const execute = async (steps: readonly Step[]): Promise<Row[]> => {
-    const rows = (await build(write, database, [...steps, ['returningAll', []]]).execute?.()) as Row[];
-    written.push(...rows);
-    return rows;
-  };
-  const without = (...methods: readonly string[]): Step[] =>
-    write.steps.filter(([method]) => !methods.includes(method));
-  if (write.writer === 'insertInto') {
-    const values = valuesOf(write) as Row | Row[];
-    await insertRows(send, sender, Array.isArray(values) ? values : [values], (drafts) =>
-      execute([['values', [drafts]], ...without('values', 'defaultValues')]),
-    );
-    return resultOf(written, write, sender, run);
-  }
-  const one = isOfOneRow(write, sender, run);
-  const reads = one ? (write.writer === 'deleteFrom' ? preDelete.hasListeners(sender) : options.beforeImage) : true;
-  const conditions = write.steps.filter(([method]) => method.startsWith('where'));
-  const images = reads
-    ? ((await replay(database.selectFrom(write.table).selectAll?.(), conditions).execute?.()) as Row[])
-    : [undefined];
-  for (const before of images) {
-    const identity = one
-      ? conditions
-      : keyOf(sender, options).map((column): Step => ['where', [column, '=', keyValue(before, column, sender)]]);
-    const writeRow = async (values?: Row): Promise<Row | undefined> =>
-      (
-        await execute([
-          ...(values === undefined ? [] : [['set', [values]] as Step]),
-          ...identity,
-          ...without('set', 'where', 'whereRef'),
-        ])
-      )[0];
-    if (write.writer === 'deleteFrom') await deleteRow(send, sender, before, writeRow);
-    else
-      await updateRow(
-        send,
-        sender,
-        { before, key: demandedBy(write, database), values: valuesOf(write) as Row, isExpression },
-        writeRow,
-      );
-  }
-  return resultOf(written, write, sender, run);
-}
-
-function keyValue(row: Row | undefined, column: string, sender: string): unknown {
-  if (row !== undefined && Object.hasOwn(row, column)) return row[column];
-  throw new Error(
-    `${sender} has no column ${column}, so that its rows cannot be written one by one. Name its primary key: withSignals(db, { primaryKeys: { ${sender}: … } }).`,
+function readable(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, value instanceof Expression ? value.node : value]),
   );
 }
 
-/** The values that are set or inserted; those of several `set()` together. */
-function valuesOf({ steps, writer }: Write): Row | Row[] | undefined {
-  if (writer === 'deleteFrom') return undefined;
-  const given = steps.filter(([method]) => method === 'values' || method === 'set').map(([, args]) => args);
-  if (given.length === 1 && Array.isArray(given[0]?.[0])) return given[0][0] as Row[];
-  return Object.assign(
-    {},
-    ...given.map((args) => (args.length === 2 ? { [args[0] as string]: args[1] } : args[0])),
-  ) as Row;
-}
-
-/** The conditions, as an operation node. */
-function whereOf(write: Write, database: Database): unknown {
-  return (build(write, database).toOperationNode?.() as { where?: { where?: unknown } }).where?.where;
-}
-
-/** An expression builder's callback, an expression, or a reference to be resolved. */
-function isExpression(value: unknown): boolean {
-  return typeof value === 'function' || (isObject(value) && 'toOperationNode' in value);
-}
-
-/** What the caller's method resolves to, or throws. */
-function resultOf(
-  written: readonly Row[],
-  write: Write,
-  sender: string,
-  { method, args, builder, database, scope }: Run,
-): unknown {
-  const returns = write.steps.some(([each]) => each.startsWith('returning'));
-  const names = returns ? returnedBy(write, database) : undefined;
-  const rows =
-    names === undefined ? written : written.map((row) => Object.fromEntries(names.map((name) => [name, row[name]])));
-  const results = returns ? rows : [countsOf(written, write, keyOf(sender, scope.database.options))];
-  // what it makes of them, and the error it throws for none, is Kysely's
-  const executed = {
-    execute: () => results,
-    executeTakeFirst: () => results[0],
-    toOperationNode: () => builder.toOperationNode?.(),
-  };
-  return method === 'execute' ? results : Reflect.apply(builder[method] as () => unknown, executed, args);
-}
-
-/** What Kysely tells of a write that returns no rows. */
-function countsOf(written: readonly Row[], { writer }: Write, key: readonly string[]): object {
-  const count = BigInt(written.length);
-  switch (writer) {
-    case 'updateTable':
-      return { numUpdatedRows: count };
-    case 'deleteFrom':
-      return { numDeletedRows: count };
-    default: {
-      const id = written.at(-1)?.[key.length === 1 ? (key[0] as string) : ''];
-      const insertId = typeof id === 'bigint' || Number.isInteger(id) ? BigInt(id as number) : undefined;
-      return { insertId, numInsertedOrUpdatedRows: count };
-    }
-  }
-}
-
-/** How many rows were written, by what Kysely says of it. */
-function countOf(result: unknown): number | undefined {
-  const results = [result].flat() as (Record<string, bigint | undefined> | undefined)[];
-  const { numUpdatedRows, numDeletedRows, numInsertedOrUpdatedRows, numChangedRows } = results[0] ?? {};
-  const count = numUpdatedRows ?? numDeletedRows ?? numInsertedOrUpdatedRows ?? numChangedRows;
-  return count === undefined ? results.length : Number(count);
+/** How many rows were written, by what the driver says of it; SQLite's says nothing if rows are returned. */
+function countOf({ numAffectedRows, rows }: QueryResult<unknown>): number {
+  return numAffectedRows === undefined ? rows.length : Number(numAffectedRows);
 }

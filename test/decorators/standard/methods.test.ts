@@ -159,6 +159,37 @@ describe('an instance method', () => {
   });
 });
 
+describe('with a decorator that wraps the method', () => {
+  test('instance, static and private methods are heard wrapped, above and below receiver()', () => {
+    const log: string[] = [];
+    // The static methods stay connected: to a signal of this test.
+    const wrapped = new Signal();
+    const logged = (text: string) => (method: (this: never) => void, _context: ClassMethodDecoratorContext) =>
+      function (this: object): void {
+        log.push(text);
+        Reflect.apply(method, this, []);
+      };
+    class Mailer {
+      @logged('method above') @receiver(wrapped) @logged('method below') method(): void {}
+      @logged('static above') @receiver(wrapped) @logged('static below') static method(): void {}
+      @logged('private above') @receiver(wrapped) @logged('private below') #method(): void {}
+      @logged('static private above') @receiver(wrapped) @logged('static private below') static #static(): void {}
+      use(): void {
+        this.#method();
+        Mailer.#static();
+      }
+    }
+    const mailer = new Mailer();
+    wrapped.send(null);
+    const heard = ['method', 'static', 'private', 'static private'].flatMap((each) => [
+      `${each} above`,
+      `${each} below`,
+    ]);
+    expect(log.sort()).toEqual(heard.sort());
+    expect(mailer).toBeDefined();
+  });
+});
+
 describe('a field that holds a function', () => {
   test('is connected per instance', async () => {
     class Mailer {

@@ -1,0 +1,94 @@
+/** A database of Kysely's, for the equivalence suite. */
+import { Kysely, type KyselyPlugin, type LogEvent, PostgresDialect, type QueryId, sql, SqliteDialect } from 'kysely';
+import Sqlite from 'libsql';
+import pg from 'pg';
+import { withSignals } from '../../../src/kysely.ts';
+import { type Engine, freshDatabase } from '../../support/databases.ts';
+import type { Session } from '../equivalence.ts';
+import { perform, type Step } from './kysely.ts';
+
+const SCHEMA: Readonly<Record<Exclude<Engine, 'mariadb'>, readonly string[]>> = {
+  sqlite: [
+    'create table people (id integer primary key autoincrement, name text not null, age integer)',
+    'create table seats (row_number integer, place integer, guest text, primary key (row_number, place))',
+    "create table jobs (id integer primary key autoincrement, state text not null default 'queued', attempts integer default 0)",
+  ],
+  postgres: [
+    'create table people (id serial primary key, name text not null, age integer)',
+    'create table seats (row_number integer, place integer, guest text, primary key (row_number, place))',
+    "create table jobs (id serial primary key, state text not null default 'queued', attempts integer default 0)",
+  ],
+};
+const TABLES = { people: 'id', seats: 'row_number, place', jobs: 'id' };
+
+export async function openKysely(engine: Engine, name: string): Promise<Session<Step>> {
+  const database = await freshDatabase(engine, name);
+  const hooks: string[] = [];
+  const statements: string[] = [];
+  const dialect =
+    engine === 'sqlite'
+      ? new SqliteDialect({ database: new Sqlite(':memory:') })
+      : new PostgresDialect({ pool: new pg.Pool({ connectionString: database.url, max: 3 }) });
+  const bare = new Kysely<never>({
+    dialect,
+    plugins: [new RecordingPlugin(hooks)],
+    log: ({ query, level }: LogEvent) =>
+      void statements.push(`${level}: ${query.sql} -- ${JSON.stringify(query.parameters)}`),
+  });
+  for (const statement of SCHEMA[engine as 'sqlite']) await sql.raw(statement).execute(bare);
+  const reset =
+    engine === 'sqlite'
+      ? [...Object.keys(TABLES).map((table) => `delete from ${table}`), 'delete from sqlite_sequence']
+      : [`truncate ${Object.keys(TABLES).join()} restart identity`];
+  let db = bare;
+  return {
+    async reset() {
+      for (const statement of reset) await sql.raw(statement).execute(bare);
+      hooks.length = statements.length = 0;
+    },
+    attach(options) {
+      db = withSignals(bare, options);
+    },
+    detach() {
+      db = bare;
+    },
+    perform: (step) => perform(step, db),
+    async rows() {
+      const rows: Record<string, unknown> = {};
+      for (const [table, key] of Object.entries(TABLES)) {
+        rows[table] = (await sql.raw(`select * from ${table} order by ${key}`).execute(bare)).rows;
+      }
+      return rows;
+    },
+    hooks: () => hooks,
+    statements: () => statements,
+    async close() {
+      await bare.destroy();
+      await database.drop();
+    },
+  };
+}
+
+/** Plugins are what Kysely has as hooks. What is read for receivers is no query of the caller's: writes are noted. */
+class RecordingPlugin implements KyselyPlugin {
+  readonly #hooks: string[];
+  readonly #writes = new WeakMap<QueryId, string>();
+
+  constructor(hooks: string[]) {
+    this.#hooks = hooks;
+  }
+
+  transformQuery: KyselyPlugin['transformQuery'] = ({ node, queryId }) => {
+    if (/^(Insert|Update|Delete|Merge)/.test(node.kind)) {
+      this.#writes.set(queryId, node.kind);
+      this.#hooks.push(`transformQuery ${node.kind}`);
+    }
+    return node;
+  };
+
+  transformResult: KyselyPlugin['transformResult'] = async ({ result, queryId }) => {
+    const kind = this.#writes.get(queryId);
+    if (kind !== undefined) this.#hooks.push(`transformResult ${kind}`);
+    return result;
+  };
+}
