@@ -31,7 +31,7 @@ export function updateOf(event: Event): Difference {
   const changeSets = changeSetsOf(event);
   const written: Values = Object.assign({}, ...changeSets.map(({ payload }) => payload)) as Values;
   const { originalEntity } = (event.changeSet ?? {}) as { originalEntity?: Values };
-  const version = changeSets.find(({ meta }) => meta.ownsVersionProperty())?.meta.versionProperty;
+  const version = changeSets.find(({ meta }) => meta.ownsVersionProperty())?.meta.versionProperty as string | undefined;
   const fields = Object.keys(written);
   const before = originalEntity === undefined ? undefined : valuesBefore(event, originalEntity, fields);
   const difference = before === undefined ? fieldsOnly(fields) : differenceOf(before, written);
