@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { installed, npm } from './tools.ts';
 
 /**
@@ -43,7 +43,7 @@ const MANAGERS: Readonly<Record<string, (folder: string, tarball: string) => voi
 describe.each(Object.keys(MANAGERS))('%s installs the tarball beside', (manager) => {
   test.each(Object.entries(NEIGHBOURS))('%s %s, and the core works', (name, version) => {
     const folder = mkdtempSync(join(tmpdir(), 'tocsin-neighbour-'));
-    afterAll(() => {
+    onTestFinished(() => {
       rmSync(folder, { recursive: true });
     });
     writeFileSync(
