@@ -34,8 +34,10 @@ function execute(adapter: TypeormAdapter, builder: Builder, run: () => Promise<B
   const { mainAlias, callListeners, queryType } = builder.expressionMap;
   const criteria = currentCriteria();
   try {
-    adapter.assertInside(builder.queryRunner, () => `${queryType} of ${mainAlias?.name ?? 'a table'}`);
-    // save() writes with builders that are told to call no listeners.
+    // save() has been asked already; it writes with builders that have its query runner and call no listeners.
+    if (callListeners || builder.queryRunner === undefined) {
+      adapter.assertInside(builder.queryRunner, () => `${queryType} of ${mainAlias?.name ?? 'a table'}`);
+    }
     if (!callListeners || mainAlias?.hasMetadata !== true || criteria?.isSplit === true) return run();
     const write: BuilderWrite = { adapter, builder, metadata: mainAlias.metadata, run };
     if (queryType === 'insert' && isPlainInsert(builder)) return insert(write);
