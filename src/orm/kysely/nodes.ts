@@ -82,10 +82,12 @@ export function isPlain(node: WriteNode): node is PlainWrite {
   const plain = node as PlainWrite;
   if (plain.returning?.selections.some((selection) => !isStar(selection) && nameOf(selection) === undefined) === true)
     return false;
-  if (plain.kind === 'InsertQueryNode') return rowsOf(plain) !== undefined;
-  return (
-    plain.kind === 'DeleteQueryNode' || (plain.updates ?? []).every(({ column }) => columnOf(column) !== undefined)
-  );
+  // What the database refuses as it is must be refused with the same words.
+  if (plain.kind === 'InsertQueryNode')
+    return plain.defaultValues === true || (plain.columns?.length !== 0 && (rowsOf(plain)?.length ?? 0) > 0);
+  if (plain.kind === 'DeleteQueryNode') return true;
+  const { updates = [] } = plain;
+  return updates.length > 0 && updates.every(({ column }) => columnOf(column) !== undefined);
 }
 
 function isGiven(value: unknown): boolean {

@@ -1,5 +1,5 @@
 /** Deciding what a write is: of rows, each with its signals, or of many, which is announced. */
-import type { QueryResult, UpdateQueryNode } from 'kysely';
+import type { InsertQueryNode, QueryResult, UpdateQueryNode } from 'kysely';
 import { callSite } from '../../core/origin.ts';
 import { postBulk } from '../../models.ts';
 import { hasReceivers } from '../bulk.ts';
@@ -103,6 +103,7 @@ async function performBulk(
 ): Promise<QueryResult<unknown>> {
   for (const node of writes) announce(node, place, site);
   if (!writes.some((node) => postBulk.hasListeners(senderOf(node)))) return queries.run(statement);
+  if (writes.some(isOfItsOwn)) return runBulk(statement, writes, queries, place.scope.write());
   return place.within(queries, (inner, write) => runBulk(statement, writes, inner, write));
 }
 
@@ -135,6 +136,12 @@ async function sendBulk(node: WriteNode, count: number | undefined, write: Scope
     values: valuesOf(node as PlainWrite),
     count,
   });
+}
+
+/** SQLite's `insert or fail` keeps what it has written, `or rollback` undoes all: not in a transaction of ours. */
+function isOfItsOwn(node: WriteNode): boolean {
+  const { orAction } = node as InsertQueryNode;
+  return orAction?.action === 'fail' || orAction?.action === 'rollback';
 }
 
 /** A row or rows to insert, or what an update sets; expressions as operation nodes. */
