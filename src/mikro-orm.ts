@@ -37,13 +37,16 @@ export type SignalsOptions = AdapterOptions;
  * `tx`. A throw in any of the four signals propagates and rolls the flush back.
  *
  * `updateFields` and `changes` hold what MikroORM compares: relations by their keys, embedded objects by their columns,
- * dates as the database stores them. Adds no queries, but one before a `COMMIT` after a query has failed. A savepoint that rolls back takes its `onCommit` callbacks along.
+ * dates as the database stores them. Adds no queries, but one before a `COMMIT` after a query has failed. A savepoint
+ * that rolls back takes its `onCommit` callbacks along.
  *
- * What waits for a commit runs when `flush()`, `transactional()` or `commit()` is done, awaited by it; `orm.em` is there
+ * What waits for a commit runs when `flush()`, `transactional()` or `commit()` is done, awaited by it; `orm.em` is
+ * there
  * the one of the request, or a fork of its own where there is none.
  *
  * @returns a `Disposable` that switches it off, and leaves nothing behind.
- * @throws TypeError if an option is wrong, or MikroORM is another version than 7; Error if signals are attached to this MikroORM already.
+ * @throws TypeError if an option is wrong, or MikroORM is another version than 7; Error if signals are attached to this
+ * MikroORM already.
  * @example
  * ```ts
  * const attached = attachSignals(orm)

@@ -400,7 +400,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('MikroORM, what
       expect(user).toBeDefined();
     });
 
-    test('an entity of several tables is one row: one signal before and one after, what preSave changes is written', async () => {
+    test('an entity of several tables is one row, and what preSave changes is written', async () => {
       for (const signal of [preSave, postSave] as AnySignal[]) {
         for (const sender of [Animal, Dog]) {
           signal.connect((from: { name: string }) => void log.push(`${signal.name} ${from.name}`), { sender, owner });

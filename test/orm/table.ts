@@ -61,7 +61,7 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[MikroORM](#mikroorm)',
     suite: 'MikroORM',
     fires: '`flush()`: inserts, updates, removals, orphans, cascades',
-    loud: '`insert…()`, `upsert…()`, `nativeUpdate()`, `nativeDelete()`',
+    loud: '`insert…()`, `upsert…()`, `clone()`, `nativeUpdate()`, `nativeDelete()`',
     unseen: 'query builders, `execute()`, rows of pivot tables',
     reads: 'none',
   },
