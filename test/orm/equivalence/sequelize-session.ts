@@ -143,7 +143,7 @@ function isTime(key: string): boolean {
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(textOf).join()}]`;
   if (value instanceof Model) return `${value.constructor.name} ${jsonOf(value.dataValues)} ${String(value.changed())}`;
-  return jsonOf(value);
+  return value === undefined ? '' : jsonOf(value);
 }
 
 const NOT_OF_THE_CALL = /^(transaction|model|logging|include.*|instance|association|parentRecord|parent)$/;
@@ -158,5 +158,5 @@ function jsonOf(value: unknown): string {
     ]);
     return symbols.length === 0 ? inner : { ...inner, ...Object.fromEntries(symbols) };
   });
-  return withoutChance(String(text));
+  return withoutChance(text);
 }
