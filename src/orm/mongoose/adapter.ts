@@ -65,7 +65,9 @@ export class MongooseAdapter {
 
 /** Connections of one client share its sessions. */
 function databaseOf(connection: Connection): object {
-  return (connection.getClient() as object | undefined) ?? connection;
+  // Before it is connected it has none, whatever its type says.
+  const client: object | undefined = connection.getClient();
+  return client ?? connection;
 }
 
 /** Whether anyone listens to saves of the model, or of a discriminator of it, whose documents one call may write. */

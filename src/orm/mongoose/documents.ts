@@ -70,7 +70,7 @@ export function sendAroundDelete(adapter: MongooseAdapter, document: Document, q
   let context: WriteContext | undefined;
   const isSkipped = (phase: 'pre' | 'post'): boolean => {
     const { middleware } = query.getOptions() as { middleware?: boolean | Readonly<Record<string, unknown>> };
-    return middleware === false || Object(middleware)[phase] === false;
+    return middleware === false || (Object(middleware) as Record<string, unknown>)[phase] === false;
   };
   query.pre(async () => {
     // Mongoose deletes nothing then.

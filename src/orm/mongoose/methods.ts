@@ -35,7 +35,8 @@ export function overrideMethods(adapter: MongooseAdapter, model: AnyModel): void
     Object.defineProperty(target, name, { value: method, writable: true, configurable: true });
   };
 
-  override(model.prototype, 'deleteOne', (self, args, original) => {
+  const prototype = model.prototype as object;
+  override(prototype, 'deleteOne', (self, args, original) => {
     const query = original(...args) as AnyQuery;
     const document = self as Document;
     belongsToDocument(query);
@@ -43,9 +44,9 @@ export function overrideMethods(adapter: MongooseAdapter, model: AnyModel): void
     if (adapter.options.atomic) deleteAtomically(adapter, document, query);
     return query;
   });
-  override(model.prototype, '$validate', async (self, args, original) => {
+  override(prototype, '$validate', async (self, args, original) => {
     const insert = currentInsertMany();
-    const result: unknown = await original(...args);
+    const result = await (original(...args) as Promise<unknown>);
     const document = self as Document;
     if (insert === undefined || !isNew(document)) return result;
     // Of documents that it has made itself, insertMany() tells that nobody else validates them.
@@ -79,7 +80,7 @@ export function overrideMethods(adapter: MongooseAdapter, model: AnyModel): void
   );
   if (!adapter.options.atomic) return;
   for (const name of ['save', '$save']) {
-    override(model.prototype, name, (self, [options, ...rest], original) =>
+    override(prototype, name, (self, [options, ...rest], original) =>
       saveAtomically(adapter, self as Document, options as WriteOptions, (given) => original(given, ...rest)),
     );
   }

@@ -54,7 +54,9 @@ export function transactionOf(session: ClientSession | undefined): TransactionNo
  */
 function watchSession(session: ClientSession): void {
   watched.add(session);
-  const [start, commit, abort] = [session.startTransaction, session.commitTransaction, session.abortTransaction];
+  const start = session.startTransaction.bind(session);
+  const commit = session.commitTransaction.bind(session);
+  const abort = session.abortTransaction.bind(session);
   const current = (): TransactionNode | undefined => nodes.get(driverTransaction(session));
   const rollBack = async (node: TransactionNode | undefined): Promise<void> => {
     if (node?.state === 'open') node.rollback();
@@ -62,13 +64,13 @@ function watchSession(session: ClientSession): void {
   };
   replace(session, 'startTransaction', (...args) => {
     const previous = current();
-    start.apply(session, args);
+    start(...args);
     void rollBack(previous);
   });
   replace(session, 'commitTransaction', async (...args) => {
     const node = current();
     try {
-      await commit.apply(session, args);
+      await commit(...args);
     } catch (error) {
       if (isRefusal(error)) await rollBack(node);
       throw error;
@@ -80,7 +82,7 @@ function watchSession(session: ClientSession): void {
     const node = current();
     if (node?.state === 'open') node.rollback();
     try {
-      await abort.apply(session, args);
+      await abort(...args);
     } finally {
       await rollBack(node);
     }
