@@ -66,7 +66,7 @@ export class MongooseAdapter {
 /** Connections of one client share its sessions. */
 function databaseOf(connection: Connection): object {
   // Before it is connected it has none, whatever its type says.
-  const client: object | undefined = connection.getClient();
+  const client = connection.getClient() as object | undefined;
   return client ?? connection;
 }
 
