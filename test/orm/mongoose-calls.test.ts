@@ -493,6 +493,7 @@ describe('queries', () => {
         (error: Error) => [error.constructor.name, error.message.replace(/Person\d+/g, 'Person')],
       );
       const rows = await Person.collection.find().toArray();
+      disconnectReceivers(owner);
       await instance.disconnect();
       const shown = rows.map(({ _id, updatedAt, ...row }) => ({ ...row, hasDate: updatedAt !== undefined }));
       return { value, shown };

@@ -52,7 +52,7 @@ export function createAtomically(
 /** With `atomic`, the query of `document.deleteOne()` gets a transaction when it is executed, if it is in none. */
 export function deleteAtomically(adapter: MongooseAdapter, document: Document, query: AnyQuery): void {
   const model = modelOf(document);
-  const exec = query.exec.bind(query) as unknown as (operation?: never) => Promise<unknown>;
+  const exec: (operation?: never) => Promise<unknown> = query.exec.bind(query);
   const execute = async (operation?: never): Promise<unknown> => {
     const options = query.getOptions();
     const isOpen =
