@@ -214,7 +214,7 @@ class Store {
       }
       case 'findAndModify': {
         const { sort, upsert } = command as { sort?: Record<string, number>; upsert?: boolean };
-        const matching = new Query((command.query ?? {}) as Document).find<Document>([
+        const matching = new Query(command.query ?? {}).find<Document>([
           ...this.documents(collection, transaction).values(),
         ]);
         const [document] = (sort === undefined ? matching : matching.sort(sort)).all();

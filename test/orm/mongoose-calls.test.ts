@@ -1,3 +1,7 @@
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call --
+   models and payloads of many shapes, in one table */
+/* eslint-disable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-argument --
+   as above */
 /** What Mongoose's methods answer, write and send, option by option; transactions of every kind. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import mongoose, { type ClientSession } from 'mongoose';
@@ -92,11 +96,10 @@ describe('transactions', () => {
     await open();
     const Person = model();
     listen(preSave, () => pause(20));
-    let saving: Promise<unknown> | undefined;
     const session = await instance.connection.startSession();
     session.startTransaction();
     await Person.collection.insertOne({ name: 'first' }, { session });
-    saving = new Person({ name: 'a' }).save({ session });
+    const saving = new Person({ name: 'a' }).save({ session });
     const failed = expect(saving).rejects.toThrow('rolled back while receivers were running');
     await pause(5);
     await session.abortTransaction();
@@ -165,7 +168,7 @@ describe('transactions', () => {
     listen(postSave, () => log.push('afterCommit'), Person, { afterCommit: true });
     await instance.connection
       .transaction(async () => {
-        await new Person({ name: 'a' }).save({ session: null } as never);
+        await new Person({ name: 'a' }).save({ session: null });
         throw new Error('abort');
       })
       .catch(() => undefined);
@@ -227,7 +230,7 @@ describe('documents', () => {
     listen(preSave, ({ instance: document }) => {
       document.$set('age', 99);
     });
-    listen(postSave, ({ updateFields, changes }) => log.push(`${[...updateFields]} ${JSON.stringify(changes)}`));
+    listen(postSave, ({ updateFields, changes }) => log.push(`${[...updateFields].join()} ${JSON.stringify(changes)}`));
     person.name = 'b';
     await person.save({ pathsToSave: ['name'] });
     expect(log).toEqual(['name {"name":{"from":"a","to":"b"}}']);
@@ -490,7 +493,10 @@ describe('queries', () => {
       const Person = await individually(hears);
       const value: unknown = await (async () => call(Person))().then(
         (result) => result,
-        (error: Error) => [error.constructor.name, error.message.replace(/Person\d+/g, 'Person')],
+        (error: unknown) => [
+          (error as Error).constructor.name,
+          (error as Error).message.replace(/Person\d+/g, 'Person'),
+        ],
       );
       const rows = await Person.collection.find().toArray();
       disconnectReceivers(owner);
