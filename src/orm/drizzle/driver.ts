@@ -85,7 +85,8 @@ export class Lease {
     if (!kindsOf(session).includes('NodePgSession') || !isPool(pool)) return database;
     const connect = async (): Promise<Client> => this.take(await pool.connect());
     const client = { value: Object.create(pool, { connect: { value: connect } }) as object };
-    return Object.create(database, { session: { value: Object.create(session, { client }) } }) as Database;
+    const watched = Object.create(session, { client }) as Session;
+    return Object.create(database, { session: { value: watched } }) as Database;
   }
 
   /**
