@@ -14,7 +14,7 @@ export interface PendingWrite {
   readonly description: string;
   /** Whether every connection of the pool is taken; undefined where the adapter cannot tell. */
   readonly poolIsFull?: (() => boolean) | undefined;
-  /** The line of the app that asks for it, where that is in no stack any more; by default the one that is calling. */
+  /** The line that asked for it, if the ORM only begins when that call has returned. */
   readonly site?: string | undefined;
 }
 

@@ -20,7 +20,10 @@ export function patch(prototype: object, name: string, wrap: (original: Method) 
   let entry = named.get(name);
   if (entry === undefined) {
     const original = methods[name] as Method;
-    entry = { original, replacement: wrap(original), uses: 0 };
+    const replacement = wrap(original);
+    // Name, arity, and what somebody has hung on it.
+    Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
+    entry = { original, replacement, uses: 0 };
     named.set(name, entry);
     methods[name] = entry.replacement;
   }

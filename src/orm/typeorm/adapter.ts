@@ -2,88 +2,181 @@ import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
-import { CommitQueue } from '../commit-queue.ts';
-import { deliver } from '../deliver.ts';
-import { inTurn } from '../lane.ts';
+import { currentCause, type WriteCall } from '../causal-context.ts';
+import { OutsideGuard } from '../outside.ts';
+import { ownerOf, patch } from '../patch.ts';
+import { sendModelSignal } from '../send-model-signal.ts';
+import type { TransactionNode } from '../transaction.ts';
+import { currentOrmCall, type OrmCall } from './calls.ts';
+import { isPoolFull, singleRunner } from './pool.ts';
+import type { RunnerTransaction } from './runner-transaction.ts';
+import { TransactionRegistry } from './transactions.ts';
 
-/** What one write of TypeORM happens in. */
-export interface Surroundings {
-  /** What serialises its queries: the query runner, or whatever stands for it where TypeORM has not made one yet. */
-  readonly resource: object;
+/** Where one write of TypeORM happens. */
+export interface WriteLocation {
   readonly manager: EntityManager;
-  readonly runner: QueryRunner | undefined;
+  readonly transaction: TransactionNode | undefined;
+  readonly call: WriteCall | undefined;
 }
 
-/** What one of TypeORM's events happens in. */
-export function surroundingsOf({
-  queryRunner,
-  manager,
-}: {
-  readonly queryRunner: QueryRunner;
-  readonly manager: EntityManager;
-}): Surroundings {
-  return { resource: queryRunner, manager, runner: queryRunner };
-}
+/** What `EntityManager.transaction()` is given. */
+export type TransactionBody = (tx: EntityManager) => unknown;
 
 /** The signals of one DataSource. */
 export class TypeormAdapter {
   readonly dataSource: DataSource;
   readonly bulk: BulkGuard;
+  readonly transactions: TransactionRegistry;
   private readonly using: string;
-  private readonly queues = new WeakMap<QueryRunner, CommitQueue>();
+  private readonly outside: OutsideGuard;
+  private readonly watched = new Map<object, () => void>();
 
-  constructor(dataSource: DataSource, { bulk, using }: Required<AdapterOptions>) {
+  constructor(dataSource: DataSource, { bulk, outside, using }: Required<AdapterOptions>) {
     this.dataSource = dataSource;
     this.bulk = new BulkGuard(bulk);
+    this.outside = new OutsideGuard(outside);
     this.using = using;
+    this.transactions = new TransactionRegistry({
+      watchRelease: (runner) => {
+        this.watchRelease(runner);
+      },
+      isSingle: (runner) => runner === singleRunner(dataSource),
+    });
   }
 
-  /** Send to the receivers one after the other. */
+  /** Perform a call. It is over when what waited for its transaction is done, unless the app holds the connection. */
+  async perform<T>(call: OrmCall, work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await call.run(work);
+    } finally {
+      if (call.began?.isFree === true) await this.transactions.settle(call.began);
+    }
+  }
+
+  /** The body of a transaction or savepoint: a callback that is given in it belongs to it. */
+  inNode(body: TransactionBody): TransactionBody {
+    return (tx) => {
+      const node = tx.queryRunner === undefined ? undefined : this.transactions.current(tx.queryRunner)?.innermost;
+      return node === undefined ? body(tx) : node.run(() => body(tx));
+    };
+  }
+
+  /**
+   * Do all of `work` or nothing, on one connection: in the transaction of `manager`, or else in one of its own, as
+   * TypeORM's `save()` has.
+   */
+  async inTransaction<T>(manager: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+    const runner = manager.queryRunner ?? this.dataSource.createQueryRunner();
+    try {
+      if (runner.isTransactionActive || this.dataSource.driver.transactionSupport === 'none') {
+        return await work(runner.manager);
+      }
+      await runner.startTransaction();
+      try {
+        const result = await work(runner.manager);
+        await runner.commitTransaction();
+        return result;
+      } catch (error) {
+        await runner.rollbackTransaction().catch(() => undefined);
+        throw error;
+      }
+    } finally {
+      if (runner !== manager.queryRunner) await runner.release();
+    }
+  }
+
+  /** Send to the receivers one after the other; `args` are taken when it is their turn. */
   send<TKind extends ModelSignalKind>(
     signal: ModelSignal<TKind>,
     sender: unknown,
-    { resource, manager, runner }: Surroundings,
-    args: object,
+    { manager, transaction, call }: WriteLocation,
+    args: object | (() => object),
   ): Promise<void> {
-    const queue = runner === undefined ? OUTSIDE : this.queueOf(runner);
-    return deliver(signal, sender, args, { resource, using: this.using, tx: manager, queue });
+    return sendModelSignal(signal, sender, args, {
+      database: this,
+      using: this.using,
+      tx: manager,
+      transaction,
+      call,
+    });
   }
 
-  /** As `send()`, after everything before it on the same connection; `args` are taken then. */
-  sendInTurn<TKind extends ModelSignalKind>(
-    signal: ModelSignal<TKind>,
-    sender: unknown,
-    surroundings: Surroundings,
-    args: () => object,
-  ): Promise<void> {
-    if (!signal.hasListeners(sender)) return Promise.resolve();
-    return inTurn(surroundings.resource, () => this.send(signal, sender, surroundings, args()));
+  /** Where one of TypeORM's events happens: before the statement of the write is issued. */
+  locationBefore({ queryRunner, manager }: Pick<EventPlace, 'queryRunner' | 'manager'>): WriteLocation {
+    return { manager, transaction: this.placeOf(queryRunner), call: currentOrmCall() };
   }
 
-  /** What waits for the commit of this query runner, if something does. */
-  waitingFor(runner: QueryRunner): CommitQueue | undefined {
-    const queue = this.queues.get(runner);
-    return queue !== undefined && queue.depth > 0 ? queue : undefined;
+  /** Where one of TypeORM's events happens, after the statement: what was innermost when that was issued. */
+  locationAfter(event: EventPlace): WriteLocation {
+    const location = this.locationBefore(event);
+    return { ...location, transaction: currentOrmCall()?.issuedIn ?? location.transaction };
   }
 
-  /** Where to wait for the commit of this query runner's transaction, as deep in savepoints as it is now. */
-  private queueOf(runner: QueryRunner): CommitQueue {
-    let queue = this.queues.get(runner);
-    if (queue === undefined) this.queues.set(runner, (queue = new CommitQueue()));
-    queue.enter(depthOf(runner));
-    return queue;
+  /** Where a write happens that has the given query runner, or one of its own. */
+  locationOf(runner: QueryRunner | undefined, call?: WriteCall): WriteLocation {
+    return {
+      manager: runner?.manager ?? this.dataSource.manager,
+      transaction: this.placeOf(runner),
+      call,
+    };
+  }
+
+  /**
+   * The receiver must not write outside the transaction that it runs in.
+   *
+   * @throws Error if it does, and the policy or the pool forbids it
+   */
+  assertInside(runner: QueryRunner | undefined, description: () => string): void {
+    if (currentCause() === undefined) return;
+    this.outside.check({
+      database: this,
+      transaction: this.transactionOf(runner)?.innermost,
+      description: description(),
+      poolIsFull: () => isPoolFull(this.dataSource),
+    });
+  }
+
+  /** Leave TypeORM's query runners as they were. */
+  dispose(): void {
+    for (const undo of this.watched.values()) undo();
+  }
+
+  /** Where something is sent for a write. */
+  private placeOf(runner: QueryRunner | undefined): TransactionNode | undefined {
+    const transaction = this.transactionOf(runner);
+    if (transaction !== undefined) transaction.isUsed = true;
+    return transaction?.innermost;
+  }
+
+  /** A driver with one connection writes on that, whoever asks. */
+  private transactionOf(runner: QueryRunner | undefined): RunnerTransaction | undefined {
+    const on = runner ?? singleRunner(this.dataSource);
+    return on === undefined ? undefined : this.transactions.current(on);
+  }
+
+  private watchRelease(runner: QueryRunner): void {
+    const owner = ownerOf(runner, 'release');
+    if (this.watched.has(owner)) return;
+    const undo = patch(owner, 'release', (original) => {
+      return function (this: QueryRunner, ...args: unknown[]) {
+        const released = Reflect.apply(original, this as never, args as never[]) as Promise<void>;
+        const settle = (): Promise<void> | undefined => attached.get(dataSourceOf(this))?.transactions.released(this);
+        // Nobody may have to wait for what waited: release() is the app's, or a call that waits by itself.
+        void released.then(settle, settle);
+        return released;
+      };
+    });
+    this.watched.set(owner, undo);
   }
 }
 
-/** How deep in savepoints: 0 outside a transaction, 1 for the transaction itself. Not in TypeORM's declared types. */
-export function depthOf(runner: QueryRunner): number {
-  return (runner as { transactionDepth?: number }).transactionDepth ?? Number(runner.isTransactionActive);
+interface EventPlace {
+  readonly queryRunner: QueryRunner;
+  readonly manager: EntityManager;
 }
 
 /** The adapters at work, by their DataSource. */
 export const attached = new WeakMap<DataSource, TypeormAdapter>();
-
-const OUTSIDE = new CommitQueue();
 
 /** Called `connection` before TypeORM 1.0. */
 export function dataSourceOf(part: object): DataSource {

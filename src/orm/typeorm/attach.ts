@@ -1,27 +1,22 @@
 import type { DataSource, EntitySubscriberInterface } from 'typeorm';
-import { describe, isObject } from '../../core/describe.ts';
 import { parseAdapterOptions } from '../adapter-options.ts';
 import { attachOnce } from '../attachment.ts';
 import { attached, TypeormAdapter } from './adapter.ts';
 import { interceptBuilders } from './builders.ts';
 import { interceptManager, nobodyListens } from './manager.ts';
 import { subscribers } from './subscribers.ts';
+import { assertDataSource } from './supported.ts';
 
 /** Connect a DataSource to the signals: TypeORM's subscribers where they tell enough, its methods where they do not. */
 export function attach(dataSource: DataSource, options: unknown): Disposable {
-  if (!isObject(dataSource) || !('subscribers' in dataSource) || !('createQueryBuilder' in dataSource)) {
-    throw new TypeError(`attachSignals() takes a TypeORM DataSource, not ${describe(dataSource)}`);
-  }
+  assertDataSource(dataSource);
   const adapter = new TypeormAdapter(dataSource, parseAdapterOptions(options, 'attachSignals()'));
   return attachOnce(dataSource, 'DataSource', () => {
-    const undo = [
-      addSubscribers(dataSource, subscribers(adapter)),
-      interceptBuilders(dataSource),
-      interceptManager(dataSource),
-    ];
+    const undo = [addSubscribers(adapter), interceptBuilders(dataSource), interceptManager(dataSource)];
     attached.set(dataSource, adapter);
     return () => {
       attached.delete(dataSource);
+      adapter.dispose();
       for (const step of undo) step();
     };
   });
@@ -29,10 +24,12 @@ export function attach(dataSource: DataSource, options: unknown): Disposable {
 
 /**
  * `initialize()` makes a new array of subscribers, so that ours are added to whichever array there is. TypeORM asks for
- * it at every step of every write, and ours are not among them while nobody listens to any model: then they cost
- * nothing.
+ * it at every step of every write, and ours are not among them while nobody listens to any model, nor waits for the
+ * end of a transaction: then they cost nothing.
  */
-function addSubscribers(dataSource: DataSource, ours: readonly EntitySubscriberInterface[]): () => void {
+function addSubscribers(adapter: TypeormAdapter): () => void {
+  const { dataSource, transactions } = adapter;
+  const ours: readonly EntitySubscriberInterface[] = subscribers(adapter);
   let theirs = dataSource.subscribers;
   let known = [...theirs];
   let all = [...theirs, ...ours];
@@ -52,7 +49,7 @@ function addSubscribers(dataSource: DataSource, ours: readonly EntitySubscriberI
     enumerable: true,
     get() {
       if (all.length !== theirs.length + ours.length) agree();
-      return nobodyListens() ? theirs : all;
+      return nobodyListens() && !transactions.isTracking ? theirs : all;
     },
     set(subscribers: EntitySubscriberInterface[]) {
       theirs = subscribers;

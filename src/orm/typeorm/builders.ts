@@ -1,48 +1,27 @@
-import type { DataSource, EntityMetadata, QueryBuilder, QueryRunner } from 'typeorm';
-import { isObject } from '../../core/describe.ts';
+import type { DataSource } from 'typeorm';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postSave, preSave } from '../../models.ts';
-import { INSERTED } from '../inserted.ts';
 import { ownerOf, patch } from '../patch.ts';
-import { attached, dataSourceOf, type Surroundings, type TypeormAdapter } from './adapter.ts';
+import { attached, dataSourceOf, type TypeormAdapter } from './adapter.ts';
+import type { Builder, BuilderResult, BuilderWrite } from './builder-write.ts';
+import { OrmCall } from './calls.ts';
+import { type Criteria, currentCriteria } from './criteria.ts';
+import { insertEach, rowsOf } from './inserts.ts';
 import { aroundRows } from './junctions.ts';
-import { currentCriteria } from './manager.ts';
-
-type Row = Record<string, unknown>;
-type Builder = QueryBuilder<Row> & { readonly queryRunner?: QueryRunner };
-interface Result {
-  readonly affected?: number | null;
-  readonly raw: unknown;
-}
-
-const rows = new WeakSet();
-
-/** Whether a query builder is inserting this object: its signals are not TypeORM's event's to send. */
-export function isBuilderRow(entity: unknown): boolean {
-  return isObject(entity) && rows.has(entity);
-}
 
 /**
  * Take part in what query builders write: TypeORM's events tell neither the condition, nor the count, nor an upsert
  * from an insert.
  */
 export function interceptBuilders(dataSource: DataSource): () => void {
-  const create = (): QueryBuilder<Row> => dataSource.createQueryBuilder() as QueryBuilder<Row>;
+  const create = (): Builder => dataSource.createQueryBuilder() as unknown as Builder;
   const undo = [create().insert(), create().update(), create().delete(), create().softDelete()].map((builder) =>
     patch(ownerOf(builder, 'execute'), 'execute', (original) => {
-      return function (this: Builder) {
-        const run = (): Promise<Result> => Reflect.apply(original, this as never, []) as Promise<Result>;
+      return function (this: Builder, ...args: unknown[]) {
+        const run = (): Promise<BuilderResult> =>
+          Reflect.apply(original, this as never, args as never[]) as Promise<BuilderResult>;
         const adapter = attached.get(dataSourceOf(this));
-        const { mainAlias, callListeners, queryType } = this.expressionMap;
-        // save() writes with builders that are told to call no listeners
-        if (adapter === undefined || !callListeners || mainAlias?.hasMetadata !== true) return run();
-        const write: Write = { adapter, builder: this, metadata: mainAlias.metadata, run };
-        if (queryType === 'insert' && isPlainInsert(this)) {
-          return write.metadata.isJunction
-            ? aroundRows(adapter, write.metadata, rowsOf(this), surround(adapter, this), run)
-            : insertEach(write);
-        }
-        return writeBulk(write, bulkOperation(this), currentCriteria());
+        return adapter === undefined ? run() : execute(adapter, this, run);
       };
     }),
   );
@@ -51,72 +30,66 @@ export function interceptBuilders(dataSource: DataSource): () => void {
   };
 }
 
-interface Write {
-  readonly adapter: TypeormAdapter;
-  readonly builder: Builder;
-  readonly metadata: EntityMetadata;
-  readonly run: () => Promise<Result>;
-}
-
-/**
- * An insert of given rows is a save of each: an instance is made of a row that is none, and what receivers change is
- * inserted.
- */
-async function insertEach({ adapter, builder, metadata, run }: Write): Promise<Result> {
-  const { target } = metadata;
-  if (!preSave.hasListeners(target) && !postSave.hasListeners(target)) return run();
-  const given = rowsOf(builder);
-  const inserts = given.map((row) => ({ row, instance: instanceOf(row, metadata) }));
-  const surroundings = surround(adapter, builder);
-  for (const { row, instance } of inserts) {
-    const before = { ...instance };
-    await adapter.sendInTurn(preSave, target, surroundings, () => ({ instance, ...INSERTED }));
-    for (const key of Object.keys(instance)) if (instance[key] !== before[key]) row[key] = instance[key];
-  }
-  for (const row of given) rows.add(row);
-  let result: Result;
+function execute(adapter: TypeormAdapter, builder: Builder, run: () => Promise<BuilderResult>): Promise<BuilderResult> {
+  const { mainAlias, callListeners, queryType } = builder.expressionMap;
+  const criteria = currentCriteria();
   try {
-    result = await run();
-  } finally {
-    for (const row of given) rows.delete(row);
+    // save() has been asked already; it writes with builders that have its query runner and call no listeners.
+    if (callListeners || builder.queryRunner === undefined) {
+      adapter.assertInside(builder.queryRunner, () => `${queryType} of ${mainAlias?.name ?? 'a table'}`);
+    }
+    if (!callListeners || mainAlias?.hasMetadata !== true || criteria?.isSplit === true) return run();
+    const write: BuilderWrite = { adapter, builder, metadata: mainAlias.metadata, run };
+    if (queryType === 'insert' && isPlainInsert(builder)) return insert(write);
+    return writeBulk(write, bulkOperation(builder), criteria);
+  } catch (error) {
+    return Promise.reject(error);
   }
-  for (const { row, instance } of inserts) {
-    if (row !== instance) Object.assign(instance, row);
-    await adapter.sendInTurn(postSave, target, surroundings, () => ({ instance, ...INSERTED }));
-  }
-  return result;
 }
 
-async function writeBulk(
-  { adapter, builder, metadata, run }: Write,
+function insert(write: BuilderWrite): Promise<BuilderResult> {
+  const { adapter, builder, metadata, run } = write;
+  if (metadata.isJunction) {
+    const call = new OrmCall({ method: 'insert' });
+    const locate = (): ReturnType<TypeormAdapter['locationOf']> => adapter.locationOf(builder.queryRunner, call);
+    return aroundRows(adapter, metadata, rowsOf(builder), locate, () => adapter.perform(call, run));
+  }
+  const { target } = metadata;
+  return preSave.hasListeners(target) || postSave.hasListeners(target) ? insertEach(write) : run();
+}
+
+function writeBulk(
+  { adapter, builder, metadata, run }: BuilderWrite,
   operation: PostBulkArgs['operation'],
-  criteria: unknown,
-): Promise<Result> {
-  const { expressionMap } = builder;
+  criteria: Criteria | undefined,
+): Promise<BuilderResult> {
+  const { target } = metadata;
   adapter.bulk.announce(
     operation,
-    metadata.target,
+    target,
     'Use save() or remove() on instances, listen to postBulk, or attach with another `bulk` option.',
   );
-  const result = await run();
-  await adapter.sendInTurn(postBulk, metadata.target, surround(adapter, builder), () => ({
-    operation,
-    where: operation === 'insert' || operation === 'upsert' ? undefined : (criteria ?? expressionMap.wheres),
-    values: operation === 'delete' ? undefined : expressionMap.valuesSet,
-    count: result.affected ?? undefined,
-  }));
-  return result;
-}
-
-function rowsOf(builder: Builder): Row[] {
-  const { valuesSet } = builder.expressionMap;
-  return (Array.isArray(valuesSet) ? valuesSet : [valuesSet]).filter(isObject) as Row[];
+  if (!postBulk.hasListeners(target)) return run();
+  const call = new OrmCall({ method: operation });
+  const { expressionMap } = builder;
+  const send = async (): Promise<BuilderResult> => {
+    const result = await run();
+    const location = adapter.locationOf(builder.queryRunner, call);
+    await adapter.send(postBulk, target, { ...location, transaction: call.issuedIn ?? location.transaction }, () => ({
+      operation,
+      where: operation === 'insert' || operation === 'upsert' ? undefined : (criteria?.where ?? expressionMap.wheres),
+      values: operation === 'delete' ? undefined : expressionMap.valuesSet,
+      count: result.affected ?? undefined,
+    }));
+    return result;
+  };
+  return adapter.perform(call, send);
 }
 
 function bulkOperation(builder: Builder): PostBulkArgs['operation'] {
   const { queryType, insertFromSelect } = builder.expressionMap;
   if (queryType === 'insert') return insertFromSelect === undefined ? 'upsert' : 'insert';
-  // a soft delete and a restore are updates of the delete date
+  // A soft delete and a restore are updates of the delete date.
   return queryType === 'delete' ? 'delete' : 'update';
 }
 
@@ -127,14 +100,4 @@ function isPlainInsert(builder: Builder): boolean {
     readonly onConflict?: string;
   };
   return !onIgnore && !(onUpdate as unknown) && !onConflict && !insertFromSelect;
-}
-
-function surround(adapter: TypeormAdapter, builder: Builder): Surroundings {
-  const runner = builder.queryRunner;
-  return { resource: runner ?? builder, runner, manager: runner?.manager ?? adapter.dataSource.manager };
-}
-
-function instanceOf(row: Row, metadata: EntityMetadata): Row {
-  if (typeof metadata.target !== 'function' || row instanceof metadata.target) return row;
-  return Object.assign(metadata.create() as Row, row);
 }

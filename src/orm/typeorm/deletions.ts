@@ -1,8 +1,10 @@
 import type { EntityManager, EntityMetadata, ObjectLiteral, RemoveEvent } from 'typeorm';
-import { rootOf } from './manager.ts';
+import type { WriteCall } from '../causal-context.ts';
+import { rootOf } from './calls.ts';
+import { blankOf } from './instances.ts';
 
 /** One row that is being deleted. */
-interface Deletion {
+export interface Deletion {
   readonly manager: EntityManager;
   readonly metadata: EntityMetadata;
   /** The instance given to `remove()`, or found on one by a cascade; undefined for a row that was orphaned. */
@@ -27,10 +29,17 @@ export function deletionOf(event: RemoveEvent<unknown>): Deletion | undefined {
 }
 
 /** The instance that is about to be deleted. An orphaned row is read, for receivers need more of it than its id. */
-export async function whoIsDeleted({ manager, metadata, entity, id }: Deletion): Promise<object> {
+export async function whoIsDeleted(
+  { manager, metadata, entity, id }: Deletion,
+  call: WriteCall | undefined,
+): Promise<object> {
   if (entity !== undefined) return entity;
-  const found = (await manager.findOne(metadata.target, { where: id, withDeleted: true })) as object | null;
-  const instance = found ?? withId(metadata.create() as object, metadata, id);
+  const found: object[] = [];
+  const read = async (): Promise<void> => {
+    found.push(...(await manager.find(metadata.target, { where: id, withDeleted: true, take: 1 })));
+  };
+  await (call === undefined ? read() : call.runExclusive(read));
+  const instance = found[0] ?? withId(blankOf(metadata), metadata, id);
   let kept = orphans.get(manager);
   if (kept === undefined) orphans.set(manager, (kept = new Map<string, object>()));
   kept.set(orphanKey(metadata, id), instance);
@@ -47,7 +56,7 @@ export function deliveredCopy({ manager, metadata, entity, id }: Deletion): obje
   const key = orphanKey(metadata, id);
   const orphan = kept?.get(key);
   kept?.delete(key);
-  return orphan ?? withId(metadata.create() as object, metadata, id);
+  return orphan ?? withId(blankOf(metadata), metadata, id);
 }
 
 /** Drop what was read for deletions that were rolled back. */

@@ -1,38 +1,21 @@
-import type {
-  DataSource,
-  EntityManager,
-  EntityMetadata,
-  InsertEvent,
-  ObjectLiteral,
-  QueryRunner,
-  RemoveEvent,
-} from 'typeorm';
+import type { EntityManager, EntityMetadata, InsertEvent, ObjectLiteral, QueryRunner, RemoveEvent } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
 import type { M2mChangedArgs } from '../../core/model-types.ts';
 import { m2mChanged } from '../../models.ts';
-import { inTurn } from '../lane.ts';
-import { type Surroundings, surroundingsOf, type TypeormAdapter } from './adapter.ts';
-import { currentCall } from './manager.ts';
+import type { TypeormAdapter, WriteLocation } from './adapter.ts';
+import { currentOrmCall, type OrmCall } from './calls.ts';
+import { blankOf } from './instances.ts';
+import { columnsOf, idIn, isHeard, keyOf, keyOfInstance, relationsOf, type Row, type Side, sidesOf } from './sides.ts';
 
 type Action = Extract<M2mChangedArgs['action'], 'preAdd' | 'postAdd' | 'preRemove' | 'postRemove'>;
 type Event = Pick<InsertEvent<unknown> & RemoveEvent<unknown>, 'metadata' | 'manager' | 'queryRunner'> & {
   readonly entityId?: unknown;
 };
-type Relation = EntityMetadata['relations'][number];
-type Column = EntityMetadata['columns'][number];
-type Row = Record<string, unknown>;
 
 /** Junction rows that TypeORM has told of one by one, and the sending for them all. */
 interface Gathered {
   readonly rows: Row[];
   readonly sent: Promise<void>;
-}
-
-/** A many-to-many relation of an instance that `save()` was given or reached by a cascade. */
-interface Side {
-  readonly instance: object;
-  readonly metadata: EntityMetadata;
-  readonly relation: Relation;
 }
 
 /**
@@ -55,25 +38,37 @@ export class JunctionWatcher {
   }
 
   row(action: Action, event: Event): Promise<void> | undefined {
-    // deleting an object removes its rows without a change of its relations, as in Django
-    if (!event.metadata.isJunction || currentCall()?.removing === true) return undefined;
+    const call = currentOrmCall();
+    // Deleting an object removes its rows without a change of its relations, as in Django.
+    if (!event.metadata.isJunction || call?.method === 'remove' || call?.persists === false) return undefined;
     const key = `${action} ${event.metadata.tablePath}`;
     const gathering = this.gatheringOn(event.queryRunner);
     let gathered = gathering.get(key);
     if (gathered === undefined) {
       const rows: Row[] = [];
-      const sides = sidesOf(currentCall()?.roots ?? [], event.metadata, this.adapter.dataSource);
-      const sent = inTurn(event.queryRunner, () => this.send(action, event, rows, sides));
+      const sent = this.send(action, event, rows, call);
       gathering.set(key, (gathered = { rows, sent }));
     }
     if (isObject(event.entityId)) gathered.rows.push(event.entityId as Row);
     return gathered.sent;
   }
 
-  private async send(action: Action, event: Event, rows: readonly Row[], sides: readonly Side[]): Promise<void> {
-    const changed =
-      action === 'preAdd' ? await aboutToBeAdded(event, sides) : inRows(event, rows, sides, this.adapter.dataSource);
-    await sendEach(this.adapter, action, changed, surroundingsOf(event));
+  private async send(action: Action, event: Event, rows: readonly Row[], call: OrmCall | undefined): Promise<void> {
+    const { metadata: junction, manager } = event;
+    const { dataSource } = this.adapter;
+    const isBefore = action.startsWith('pre');
+    const location = isBefore ? this.adapter.locationBefore(event) : this.adapter.locationAfter(event);
+    const sides = call === undefined ? [] : sidesOf(call.roots, call.target, junction, dataSource);
+    let changed: Map<Side, Set<unknown>> | undefined;
+    const find = async (): Promise<void> => {
+      changed =
+        action === 'preAdd'
+          ? await aboutToBeAdded(junction, manager, sides)
+          : inRows(junction, rows, sides, this.adapter);
+    };
+    // Not before the other rows have been told of.
+    await (call ?? location.call)?.runExclusive(find);
+    await sendEach(this.adapter, action, changed ?? inRows(junction, rows, sides, this.adapter), location);
   }
 
   private gatheringOn(runner: QueryRunner): Map<string, Gathered> {
@@ -94,14 +89,14 @@ export async function aroundRows<T>(
   adapter: TypeormAdapter,
   junction: EntityMetadata,
   rows: readonly Row[],
-  surroundings: Surroundings,
+  locate: () => WriteLocation,
   insert: () => Promise<T>,
 ): Promise<T> {
   if (!isHeard(adapter.dataSource, (each) => each === junction)) return insert();
-  const changed = inRows({ metadata: junction, manager: surroundings.manager }, rows, [], adapter.dataSource);
-  await inTurn(surroundings.resource, () => sendEach(adapter, 'preAdd', changed, surroundings));
+  const changed = inRows(junction, rows, [], adapter);
+  await sendEach(adapter, 'preAdd', changed, locate());
   const result = await insert();
-  await inTurn(surroundings.resource, () => sendEach(adapter, 'postAdd', changed, surroundings));
+  await sendEach(adapter, 'postAdd', changed, locate());
   return result;
 }
 
@@ -109,7 +104,7 @@ async function sendEach(
   adapter: TypeormAdapter,
   action: Action,
   changed: Map<Side, Set<unknown>>,
-  surroundings: Surroundings,
+  location: WriteLocation,
 ): Promise<void> {
   for (const [{ instance, metadata, relation }, pkSet] of changed) {
     const { inverseEntityMetadata, isOwning, propertyName } = relation;
@@ -121,7 +116,7 @@ async function sendEach(
       reverse: !isOwning,
       relation: propertyName,
     };
-    await adapter.send(m2mChanged, metadata.target, surroundings, args);
+    await adapter.send(m2mChanged, metadata.target, location, args);
   }
 }
 
@@ -130,130 +125,80 @@ async function sendEach(
  * same, and named in `postAdd`.
  */
 async function aboutToBeAdded(
-  { metadata: junction, manager }: Event,
+  junction: EntityMetadata,
+  manager: EntityManager,
   sides: readonly Side[],
 ): Promise<Map<Side, Set<unknown>>> {
   const changed = new Map<Side, Set<unknown>>();
   for (const side of sides) {
-    const { instance, metadata, relation } = side;
-    const related = relation.getEntityValue(instance) as object[];
-    const ids = related.map((each) => relation.inverseEntityMetadata.getEntityIdMixedMap(each) as unknown);
-    const there = await idsThere(junction, manager, side, metadata.getEntityIdMap(instance));
-    const added = ids.filter((id) => id === undefined || !there.has(keyOf(id)));
-    if (added.length > 0) changed.set(side, new Set(added.filter((id) => id !== undefined)));
+    const { instance, relation } = side;
+    const [, otherColumns] = columnsOf(junction, relation);
+    const there = await keysThere(junction, manager, side);
+    const added = (relation.getEntityValue(instance) as unknown[]).filter(isObject).filter((each) => {
+      const key = keyOfInstance(each, otherColumns);
+      return key === undefined || !there.has(key);
+    });
+    if (added.length === 0) continue;
+    const ids = added.map((each) => relation.inverseEntityMetadata.getEntityIdMixedMap(each) as unknown);
+    changed.set(side, new Set(ids.filter((id) => id !== undefined)));
   }
   return changed;
 }
 
-async function idsThere(
-  junction: EntityMetadata,
-  manager: EntityManager,
-  { relation }: Side,
-  own: object | undefined,
-): Promise<Set<string>> {
-  if (own === undefined) return new Set();
-  const [ownColumns, otherColumns] = columnsOf(junction, relation);
-  const where: ObjectLiteral = Object.fromEntries(
-    ownColumns.map((column) => [column.propertyName, column.referencedColumn?.getEntityValue(own) as unknown]),
-  );
+async function keysThere(junction: EntityMetadata, manager: EntityManager, side: Side): Promise<Set<string>> {
+  const [ownColumns, otherColumns] = columnsOf(junction, side.relation);
+  const values = ownColumns.map(({ referencedColumn }) => referencedColumn?.getEntityValue(side.instance) as unknown);
+  // Only a row that is there can have junction rows.
+  if (values.some((value) => value === undefined || value === null)) return new Set();
+  const where: ObjectLiteral = Object.fromEntries(ownColumns.map(({ propertyName }, at) => [propertyName, values[at]]));
   const found: Row[] = await manager.getRepository<ObjectLiteral>(junction.target).find({ where });
   return new Set(found.map((row) => keyOf(idIn(row, otherColumns))));
 }
 
 /** Which instance's relation each row belongs to. One that was not part of the call is represented by its id. */
 function inRows(
-  { metadata: junction, manager }: Pick<Event, 'metadata' | 'manager'>,
+  junction: EntityMetadata,
   rows: readonly Row[],
   sides: readonly Side[],
-  dataSource: DataSource,
+  { dataSource }: TypeormAdapter,
 ): Map<Side, Set<unknown>> {
   const changed = new Map<Side, Set<unknown>>();
   const strangers = new Map<string, Side>();
   for (const row of rows) {
-    let side = sides.find((each) => {
-      const [ownColumns] = columnsOf(junction, each.relation);
-      return keyOf(each.metadata.getEntityIdMixedMap(each.instance)) === keyOf(idIn(row, ownColumns));
+    let side = sides.find(({ instance, relation }) => {
+      const [ownColumns] = columnsOf(junction, relation);
+      return keyOfInstance(instance, ownColumns) === keyOf(idIn(row, ownColumns));
     });
     if (side === undefined) {
       const owning = relationsOf(dataSource, (each) => each === junction).find(({ relation }) => relation.isOwning);
       if (owning === undefined) continue;
-      const id = idIn(row, junction.ownerColumns);
-      side = strangers.get(keyOf(id)) ?? { ...owning, instance: partial(owning.metadata, id, manager) };
-      strangers.set(keyOf(id), side);
+      const key = keyOf(idIn(row, junction.ownerColumns));
+      side = strangers.get(key) ?? { ...owning, instance: standIn(owning.metadata, row, junction) };
+      strangers.set(key, side);
     }
-    const [, otherColumns] = columnsOf(junction, side.relation);
     const pkSet = changed.get(side) ?? new Set();
-    changed.set(side, pkSet.add(idIn(row, otherColumns)));
+    changed.set(side, pkSet.add(idOfOther(row, side, junction)));
   }
   return changed;
 }
 
-function partial(metadata: EntityMetadata, id: unknown, manager: EntityManager): object {
-  return manager.create(metadata.target, metadata.ensureEntityIdMap(id));
+/** The primary key of the object on the other side, which the row need not refer to by that. */
+function idOfOther(row: Row, { instance, relation }: Side, junction: EntityMetadata): unknown {
+  const [, otherColumns] = columnsOf(junction, relation);
+  const id = idIn(row, otherColumns);
+  if (otherColumns.every(({ referencedColumn }) => referencedColumn?.isPrimary === true)) return id;
+  const related: unknown = relation.isLazy ? undefined : relation.getEntityValue(instance);
+  const other = (Array.isArray(related) ? (related as unknown[]) : [])
+    .filter(isObject)
+    .find((each) => keyOfInstance(each, otherColumns) === keyOf(id));
+  return other === undefined ? id : relation.inverseEntityMetadata.getEntityIdMixedMap(other);
 }
 
-/** Every loaded relation on that junction table, of the roots and what they hold. */
-function sidesOf(roots: readonly object[], junction: EntityMetadata, dataSource: DataSource): Side[] {
-  const sides: Side[] = [];
-  const seen = new Set<object>();
-  const visit = (instance: unknown, metadata: EntityMetadata): void => {
-    if (!isObject(instance) || seen.has(instance)) return;
-    seen.add(instance);
-    for (const relation of metadata.relations) {
-      // reading a lazy relation would load it
-      const value: unknown = relation.isLazy ? undefined : relation.getEntityValue(instance);
-      if (relation.junctionEntityMetadata === junction && Array.isArray(value))
-        sides.push({ instance, metadata, relation });
-      for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) {
-        if (isObject(each)) visit(each, metadataOf(each, relation.inverseEntityMetadata, dataSource));
-      }
-    }
-  };
-  for (const root of roots)
-    if (dataSource.hasMetadata(root.constructor)) visit(root, dataSource.getMetadata(root.constructor));
-  return sides;
-}
-
-function metadataOf(instance: object, declared: EntityMetadata, dataSource: DataSource): EntityMetadata {
-  const { constructor } = instance;
-  return constructor !== Object && dataSource.hasMetadata(constructor) ? dataSource.getMetadata(constructor) : declared;
-}
-
-/** Whether someone listens to a relation on such a junction table. */
-function isHeard(dataSource: DataSource, matches: (junction: EntityMetadata) => boolean): boolean {
-  return relationsOf(dataSource, matches).some(({ metadata }) => m2mChanged.hasListeners(metadata.target));
-}
-
-function relationsOf(
-  dataSource: DataSource,
-  matches: (junction: EntityMetadata) => boolean,
-): { metadata: EntityMetadata; relation: Relation }[] {
-  return dataSource.entityMetadatas.flatMap((metadata) =>
-    metadata.manyToManyRelations
-      .filter(({ junctionEntityMetadata }) => junctionEntityMetadata !== undefined && matches(junctionEntityMetadata))
-      .map((relation) => ({ metadata, relation })),
-  );
-}
-
-/** The columns of a junction table that refer to the relation's own side, and to the other. */
-function columnsOf({ ownerColumns, inverseColumns }: EntityMetadata, { isOwning }: Relation): [Column[], Column[]] {
-  return isOwning ? [ownerColumns, inverseColumns] : [inverseColumns, ownerColumns];
-}
-
-function idIn(row: Row, columns: readonly Column[]): unknown {
-  const [column] = columns;
-  if (columns.length === 1 && column !== undefined) return valueIn(row, column);
-  return Object.fromEntries(
-    columns.map((each) => [each.referencedColumn?.propertyName ?? each.propertyName, valueIn(row, each)]),
-  );
-}
-
-/** Events name columns by property, the relation query builder as the database does. */
-function valueIn(row: Row, { propertyName, databaseName }: Column): unknown {
-  return row[propertyName] ?? row[databaseName];
-}
-
-/** Ids are compared as text, for a driver may read as a string what the app holds as a number. */
-function keyOf(id: unknown): string {
-  return isObject(id) ? JSON.stringify(id) : String(id);
+/** An instance that holds what the row refers to it by. */
+function standIn(metadata: EntityMetadata, row: Row, junction: EntityMetadata): object {
+  const instance = blankOf(metadata);
+  for (const column of junction.ownerColumns) {
+    column.referencedColumn?.setEntityValue(instance, row[column.propertyName] ?? row[column.databaseName]);
+  }
+  return instance;
 }

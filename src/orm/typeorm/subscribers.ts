@@ -1,117 +1,86 @@
-import type { EntityMetadata, EntitySubscriberInterface, RemoveEvent, UpdateEvent } from 'typeorm';
+import type { EntitySubscriberInterface, RemoveEvent, UpdateEvent } from 'typeorm';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { INSERTED } from '../inserted.ts';
-import { inTurn } from '../lane.ts';
-import { depthOf, surroundingsOf, type TypeormAdapter } from './adapter.ts';
-import { isBuilderRow } from './builders.ts';
-import { deletionOf, deliveredCopy, forgetOrphans, whoIsDeleted } from './deletions.ts';
-import { fieldsOf } from './fields.ts';
+import { doomedError } from '../write-scope.ts';
+import type { TypeormAdapter, WriteLocation } from './adapter.ts';
+import { currentOrmCall } from './calls.ts';
+import { type Deletion, deletionOf, deliveredCopy, forgetOrphans, whoIsDeleted } from './deletions.ts';
+import { dateChangeOf, updateOf } from './fields.ts';
 import { JunctionWatcher } from './junctions.ts';
-import { transactionCommitted, transactionStarted } from './manager.ts';
 
-type Event = Pick<RemoveEvent<unknown>, 'queryRunner' | 'manager' | 'metadata'>;
+type Event = Pick<RemoveEvent<unknown>, 'queryRunner' | 'manager' | 'metadata'> & {
+  readonly entity?: unknown;
+  readonly databaseEntity?: unknown;
+};
 
 /** What TypeORM is told to call. One subscriber per concern, each only for models that have receivers. */
 export function subscribers(adapter: TypeormAdapter): EntitySubscriberInterface[] {
-  return [beforeSaves(adapter), afterSaves(adapter), deletions(adapter), junctions(adapter), transactions(adapter)];
+  const concerns = [beforeSaves, afterSaves, deletions, junctions, statements, transactions];
+  return concerns.map((concern) => concern(adapter));
 }
 
+/** Not with those after: a subscriber that TypeORM calls before a write makes it look for changes once more. */
 function beforeSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
+  const before = (event: Event, args: () => object): Promise<void> | undefined =>
+    send(adapter, preSave, event, () => adapter.locationBefore(event), args);
   return {
     listenTo: audience(preSave),
-    beforeInsert: (event) => {
-      if (!isInstance(event) || isBuilderRow(event.entity)) return undefined;
-      return send(adapter, preSave, event, () => ({ instance: event.entity as unknown, ...INSERTED }));
-    },
-    beforeUpdate: (event) => {
-      if (!isLoaded(event)) return undefined;
-      return send(adapter, preSave, event, () => ({
-        instance: event.entity,
-        raw: false,
-        created: false,
-        ...fieldsOf(event),
-      }));
-    },
-    beforeSoftRemove: (event) => beforeDateChange(adapter, event),
-    beforeRecover: (event) => beforeDateChange(adapter, event),
+    beforeInsert: (event) => before(event, () => ({ instance: event.entity as unknown, ...INSERTED })),
+    beforeUpdate: (event) => (isLoaded(event) ? before(event, () => updateOf(event, 'before')) : undefined),
+    // A soft removal or recovery is an update of the delete date.
+    beforeSoftRemove: (event) => before(event, () => dateChangeOf(event, 'before')),
+    beforeRecover: (event) => before(event, () => dateChangeOf(event, 'before')),
   };
 }
 
 function afterSaves(adapter: TypeormAdapter): EntitySubscriberInterface {
+  const after = (event: Event, args: () => object): Promise<void> | undefined =>
+    send(adapter, postSave, event, () => adapter.locationAfter(event), args);
   return {
     listenTo: audience(postSave),
-    afterInsert: (event) => {
-      if (!isInstance(event) || isBuilderRow(event.entity)) return undefined;
-      return send(adapter, postSave, event, () => ({ instance: event.entity as unknown, ...INSERTED }));
-    },
-    afterUpdate: (event) => {
-      if (!isLoaded(event)) return undefined;
-      const fields = fieldsOf(event);
-      return send(adapter, postSave, event, () => ({ instance: event.entity, raw: false, created: false, ...fields }));
-    },
-    afterSoftRemove: (event) => afterDateChange(adapter, event),
-    afterRecover: (event) => afterDateChange(adapter, event),
+    afterInsert: (event) => after(event, () => ({ instance: event.entity as unknown, ...INSERTED })),
+    afterUpdate: (event) => (isLoaded(event) ? after(event, () => updateOf(event, 'after')) : undefined),
+    afterSoftRemove: (event) => after(event, () => dateChangeOf(event, 'after')),
+    afterRecover: (event) => after(event, () => dateChangeOf(event, 'after')),
   };
 }
 
-/** A soft removal or recovery is an update of the delete date; only in the post signal is the new date known. */
-function beforeDateChange(adapter: TypeormAdapter, event: DateEvent): Promise<void> | undefined {
-  if (!isInstance(event)) return undefined;
-  const { updateFields } = fieldsOf(asUpdate(event));
-  return send(adapter, preSave, event, () => ({
-    instance: event.entity,
-    raw: false,
-    created: false,
-    updateFields,
-    changes: null,
-  }));
-}
-
-function afterDateChange(adapter: TypeormAdapter, event: DateEvent): Promise<void> | undefined {
-  if (!isInstance(event)) return undefined;
-  const fields = fieldsOf(asUpdate(event));
-  return send(adapter, postSave, event, () => ({ instance: event.entity, raw: false, created: false, ...fields }));
-}
-
-type DateEvent = Event & { readonly entity?: unknown; readonly databaseEntity?: unknown };
-
-function asUpdate(event: DateEvent): UpdateEvent<unknown> {
-  const { deleteDateColumn } = event.metadata;
-  return {
-    ...event,
-    updatedColumns: deleteDateColumn === undefined ? [] : [deleteDateColumn],
-    updatedRelations: [],
-  } as unknown as UpdateEvent<unknown>;
+/** Of instances only: junction rows and what query builders write have signals of their own. */
+function send<TKind extends ModelSignalKind>(
+  adapter: TypeormAdapter,
+  signal: ModelSignal<TKind>,
+  event: Event,
+  location: () => WriteLocation,
+  args: () => object,
+): Promise<void> | undefined {
+  const { target } = event.metadata;
+  if (!isInstance(event) || !signal.hasListeners(target)) return undefined;
+  return adapter.send(signal, target, location(), args);
 }
 
 function deletions(adapter: TypeormAdapter): EntitySubscriberInterface {
   return {
     listenTo: audience(preDelete, postDelete),
     beforeRemove: (event) => {
-      const deletion = deletionOf(event);
-      if (deletion === undefined) return undefined;
-      return inTurn(event.queryRunner, async () => {
-        const instance = await whoIsDeleted(deletion);
-        await adapter.send(preDelete, event.metadata.target, surroundingsOf(event), {
-          instance,
-          origin: deletion.origin ?? instance,
-        });
-      });
+      const deletion = isOfBuilder() ? undefined : deletionOf(event);
+      return deletion === undefined ? undefined : sendPreDelete(adapter, event, deletion);
     },
     afterRemove: (event) => {
-      const deletion = deletionOf(event);
-      if (deletion === undefined) return undefined;
-      return inTurn(event.queryRunner, async () => {
-        if (!postDelete.hasListeners(event.metadata.target)) return;
+      const deletion = isOfBuilder() ? undefined : deletionOf(event);
+      if (deletion === undefined || !postDelete.hasListeners(event.metadata.target)) return undefined;
+      return adapter.send(postDelete, event.metadata.target, adapter.locationAfter(event), () => {
         const instance = deliveredCopy(deletion);
-        await adapter.send(postDelete, event.metadata.target, surroundingsOf(event), {
-          instance,
-          origin: deletion.origin ?? instance,
-        });
+        return { instance, origin: deletion.origin ?? instance };
       });
     },
   };
+}
+
+async function sendPreDelete(adapter: TypeormAdapter, event: Event, deletion: Deletion): Promise<void> {
+  const location = adapter.locationBefore(event);
+  const instance = await whoIsDeleted(deletion, location.call);
+  await adapter.send(preDelete, event.metadata.target, location, { instance, origin: deletion.origin ?? instance });
 }
 
 function junctions(adapter: TypeormAdapter): EntitySubscriberInterface {
@@ -125,33 +94,42 @@ function junctions(adapter: TypeormAdapter): EntitySubscriberInterface {
   };
 }
 
-/**
- * TypeORM tells of savepoints as of transactions, when their depth has changed already. A commit is told after the
- * fact, so that nothing here may throw; and when nothing waits for it, nothing here may cost.
- */
-function transactions(adapter: TypeormAdapter): EntitySubscriberInterface {
+function statements({ transactions: registry }: TypeormAdapter): EntitySubscriberInterface {
+  return {
+    beforeQuery: ({ queryRunner, query }) => {
+      registry.issued(queryRunner, query);
+    },
+    afterQuery: ({ queryRunner, query, success, rawResults, error }) => {
+      if (!success) {
+        registry.refused(queryRunner, query, error);
+        return undefined;
+      }
+      const tag = (rawResults as { command?: unknown } | undefined)?.command;
+      return registry.answered(queryRunner, query, tag);
+    },
+  };
+}
+
+/** TypeORM tells of savepoints as of transactions, when their depth has changed already. */
+function transactions({ transactions: registry }: TypeormAdapter): EntitySubscriberInterface {
   return {
     afterTransactionStart: ({ queryRunner }) => {
-      const queue = adapter.waitingFor(queryRunner);
-      const depth = depthOf(queryRunner);
-      if (depth > 1) {
-        queue?.enter(depth);
-      } else {
-        // what a lost connection left behind
-        queue?.clear();
-        transactionStarted(queryRunner);
-      }
+      registry.started(queryRunner);
     },
     afterTransactionCommit: ({ queryRunner }) => {
-      const queue = adapter.waitingFor(queryRunner);
-      // a savepoint in which nothing waits has no list
-      if (queue === undefined || queue.depth <= depthOf(queryRunner)) return undefined;
-      return transactionCommitted(queryRunner, queue.commit());
+      const transaction = registry.finished(queryRunner, true);
+      if (transaction === undefined) return undefined;
+      const call = currentOrmCall();
+      if (call?.began !== transaction) return transaction.isFree ? registry.settle(transaction) : undefined;
+      // A transaction of the app's own ends as it would without signals.
+      const isOwn = call.method !== 'transaction';
+      return isOwn && transaction.isDoomed && transaction.isUsed ? Promise.reject(doomedError()) : undefined;
     },
     afterTransactionRollback: ({ queryRunner, manager }) => {
       forgetOrphans(manager);
-      const queue = adapter.waitingFor(queryRunner);
-      if (queue !== undefined && queue.depth > depthOf(queryRunner)) queue.rollback();
+      const transaction = registry.finished(queryRunner, false);
+      if (transaction?.isFree !== true || currentOrmCall()?.began === transaction) return undefined;
+      return registry.settle(transaction);
     },
   };
 }
@@ -170,18 +148,15 @@ function target(concerns: (sender: unknown) => boolean): () => never {
   return () => listenedTo;
 }
 
-function send<TKind extends ModelSignalKind>(
-  adapter: TypeormAdapter,
-  signal: ModelSignal<TKind>,
-  event: Event,
-  args: () => object,
-): Promise<void> {
-  return adapter.sendInTurn(signal, event.metadata.target, surroundingsOf(event), args);
+/** An event about one instance, and not about junction rows or a query builder's write. */
+function isInstance({ entity, metadata }: Event): boolean {
+  return entity !== undefined && entity !== null && !metadata.isJunction && !isOfBuilder();
 }
 
-/** An event about one instance, and not about junction rows or a query builder's write. */
-function isInstance(event: { readonly entity?: unknown; readonly metadata: EntityMetadata }): boolean {
-  return event.entity !== undefined && event.entity !== null && !event.metadata.isJunction;
+/** What query builders write is told by what has intercepted them. */
+function isOfBuilder(): boolean {
+  const call = currentOrmCall();
+  return call !== undefined && !call.persists;
 }
 
 /**
@@ -189,5 +164,5 @@ function isInstance(event: { readonly entity?: unknown; readonly metadata: Entit
  * half of an insert, when rows that refer to each other are inserted and then updated, and that is one save.
  */
 function isLoaded(event: UpdateEvent<unknown>): boolean {
-  return isInstance(event) && event.databaseEntity !== undefined;
+  return event.databaseEntity !== undefined;
 }

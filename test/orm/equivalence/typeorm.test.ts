@@ -1,0 +1,4 @@
+import { equivalence } from '../equivalence.ts';
+import { typeorm } from './typeorm.ts';
+
+equivalence(typeorm);
