@@ -53,7 +53,7 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Drizzle](#drizzle)',
     suite: 'Drizzle',
     fires: '`insert()`; `update()` and `delete()` of one row by a key',
-    loud: 'other `update()` and `delete()`, `onConflict…()`, `insert().select()`, `with()`, `batch()`, `prepare()`',
+    loud: 'other `update()` and `delete()`, `onConflict…()`, `insert().select()`, `with()`, `$with()`, `batch()`, `prepare()`',
     unseen: '`execute()`, `run()`, the database that is not wrapped',
     reads: 'one before an update ¹, and before a delete if `preDelete` has receivers',
   },
