@@ -294,7 +294,9 @@ class Run<Tx> {
   private readonly world: World<Tx>;
   private readonly script: Script;
   private readonly context = new AsyncLocalStorage<string>();
-  private readonly queue = new Queue();
+  private readonly requestQueue = new Queue();
+  /** Another one: a task of the first may wait for receivers. */
+  private readonly receiverQueue = new Queue();
   private readonly waits: Wait[] = [];
   private readonly order: Wait[] = [];
   private readonly reached = new Set<number>();
@@ -352,7 +354,9 @@ class Run<Tx> {
         }
       }
     }
-    for (const [index] of this.script.requests.entries()) {
+    for (const [index, { kind: requested }] of this.script.requests.entries()) {
+      // Each of its writes is a transaction of its own.
+      if (requested === 'plain') continue;
       const ran = this.order.filter(({ request, kind }) => request === index && kind === 'onCommit');
       const asked = this.waits.filter((wait) => ran.includes(wait));
       if (ran.some((wait, at) => wait !== asked[at])) {
@@ -391,9 +395,11 @@ class Run<Tx> {
 
   private async step(step: Step, tx: Tx | undefined, request: number): Promise<void> {
     const { world } = this;
-    if ('write' in step)
-      await (step.write === 'queued' ? this.queue.add(() => this.write(tx, request)) : this.write(tx, request));
-    else if ('pause' in step) await sleep(step.pause);
+    if ('write' in step) {
+      // Without a transaction it would need a connection, which whoever holds one and stands behind it would wait for.
+      const queued = step.write === 'queued' && tx !== undefined;
+      await (queued ? this.requestQueue.add(() => this.write(tx, request)) : this.write(tx, request));
+    } else if ('pause' in step) await sleep(step.pause);
     else if ('receivers' in step) {
       if (step.receivers === 'connect') this.connect();
       else {
@@ -468,7 +474,7 @@ class Run<Tx> {
           this.children.add(id);
           return this.world.insert(id, tx as Tx);
         });
-      await (queued ? this.queue.add(write) : write());
+      await (queued ? this.receiverQueue.add(write) : write());
     };
     const kinds: Record<ReceiverKind, () => void> = {
       early: () => {
