@@ -22,7 +22,7 @@ export default defineConfig({
         resolve: { alias: [{ find: /^drizzle-orm(?=\/|$)/, replacement: 'drizzle-orm-1' }] },
         test: {
           name: 'Drizzle 1.0',
-          include: ['test/orm/drizzle.test.ts'],
+          include: ['test/orm/drizzle*.test.ts', 'test/orm/{commits,equivalence}/drizzle.test.ts'],
           setupFiles: ['test/support/clean-signals.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 30_000,

@@ -13,7 +13,7 @@ import type { Model, ModelClass, Transaction } from 'objection';
 import type { ModelSignal } from './core/model-types.ts';
 import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
-import { mixIn } from './orm/objection/mixin.ts';
+import { mixIn } from './orm/objection/model-class.ts';
 
 export type { BulkPolicy } from './orm/adapter-options.ts';
 

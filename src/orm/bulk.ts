@@ -1,6 +1,7 @@
 import type { PostBulkArgs } from '../core/model-types.ts';
 import { callSite } from '../core/origin.ts';
-import { postDelete, postSave, preDelete, preSave } from '../models.ts';
+import { isIdle } from '../core/signal.ts';
+import { m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from '../models.ts';
 import type { BulkPolicy } from './adapter-options.ts';
 import { senderName } from './send-model-signal.ts';
 import { warnOnce, type WarnedSites } from './warning.ts';
@@ -16,6 +17,17 @@ export function hasReceivers(operation: Operation, sender: unknown): boolean {
 /** Whether someone listens to the save or delete signals of any sender. */
 export function hasAnyReceivers(): boolean {
   return [preSave, postSave, preDelete, postDelete].some((signal) => signal.connections.length > 0);
+}
+
+const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Parameters<
+  typeof isIdle
+>[0][];
+
+/** Whether no model signal has a receiver, for any model: then no adapter has anything to do. */
+export function nobodyListens(): boolean {
+  // Asked by every write: a loop, which makes nothing.
+  for (const signal of SIGNALS) if (!isIdle(signal)) return false;
+  return true;
 }
 
 /** Is loud about bulk writes as the policy asks; remembers what it has warned of. */

@@ -14,6 +14,8 @@ export interface PendingWrite {
   readonly description: string;
   /** Whether every connection of the pool is taken; undefined where the adapter cannot tell. */
   readonly poolIsFull?: (() => boolean) | undefined;
+  /** The line that asked for it, if the ORM only begins when that call has returned. */
+  readonly site?: string | undefined;
 }
 
 /**
@@ -34,7 +36,7 @@ export class OutsideGuard {
    *
    * @throws Error with `outside: 'throw'`, and with `'warn'` when the write would wait for a connection.
    */
-  check({ database, transaction, description, poolIsFull }: PendingWrite): void {
+  check({ database, transaction, description, poolIsFull, site }: PendingWrite): void {
     if (this.policy === 'ignore') return;
     const cause = causeOutside(database, transaction);
     if (cause === undefined) return;
@@ -48,7 +50,7 @@ export class OutsideGuard {
           `would wait for it: both could wait for ever. ${fix}`,
       );
     }
-    warnOnce(this.warned, 'TOCSIN_OUTSIDE', callSite(), '', (at) => `${what}${at} ${why} ${fix}`);
+    warnOnce(this.warned, 'TOCSIN_OUTSIDE', site ?? callSite(), '', (at) => `${what}${at} ${why} ${fix}`);
   }
 }
 

@@ -9,6 +9,8 @@ export type Settlement = (state: 'committed' | 'rolledBack') => Promise<void> | 
 /** What a transaction and the savepoints in it have in common: one connection has one stack of savepoints. */
 interface Tree {
   innermost: TransactionNode;
+  /** The savepoints that are set and have a name. */
+  readonly named: TransactionNode[];
   committed: boolean;
   readonly waiting: (() => Promise<void> | undefined)[];
   settling: Promise<void> | undefined;
@@ -26,18 +28,23 @@ interface Tree {
 export class TransactionNode {
   readonly parent: TransactionNode | undefined;
   private readonly tree: Tree;
+  private readonly name: string | undefined;
+  private ended: 'released' | 'rolledBack' | undefined = undefined;
   private undone = false;
 
-  private constructor(parent: TransactionNode | undefined) {
+  private constructor(parent: TransactionNode | undefined, name?: string) {
     this.parent = parent;
+    this.name = name;
     this.tree = parent?.tree ?? {
       innermost: this,
+      named: [],
       committed: false,
       waiting: [],
       settling: undefined,
       settled: false,
     };
     this.tree.innermost = this;
+    if (name !== undefined) this.tree.named.push(this);
   }
 
   /** A transaction has begun. */
@@ -45,9 +52,12 @@ export class TransactionNode {
     return new TransactionNode(undefined);
   }
 
-  /** A savepoint has been set, in the innermost one that is open. */
-  savepoint(): TransactionNode {
-    return new TransactionNode(this.tree.innermost);
+  /**
+   * A savepoint has been set, in the innermost one that is open. With the `name` that the database knows it by, if
+   * another may have the same: whoever ends one by that name ends the last that was set.
+   */
+  savepoint(name?: string): TransactionNode {
+    return new TransactionNode(this.tree.innermost, name);
   }
 
   /** Where a statement that is issued now is executed. */
@@ -79,13 +89,23 @@ export class TransactionNode {
 
   /** The savepoint is being released: what is written from now on belongs to what surrounds it. */
   release(): void {
-    this.leave();
+    this.ended = 'released';
+    for (const node of this.meant()) node.leave();
   }
 
-  /** The transaction or savepoint is being rolled back. */
+  /** The transaction or savepoint is being rolled back; a savepoint also if releasing it has failed. */
   rollback(): void {
-    this.undone = true;
-    this.leave();
+    const before = this.ended;
+    this.ended = 'rolledBack';
+    if (before === 'rolledBack') return;
+    const nodes = before === 'released' ? [this] : this.meant();
+    for (const node of nodes) {
+      node.undone = true;
+      node.leave();
+    }
+    // `ROLLBACK TO` keeps the savepoint that it goes back to.
+    const [{ parent, name } = this] = nodes;
+    if (before === undefined && parent !== undefined && name !== undefined) new TransactionNode(parent, name);
   }
 
   /** The database has committed. Savepoints that nobody has ended are committed with it. */
@@ -122,6 +142,13 @@ export class TransactionNode {
 
   private get outcome(): 'committed' | 'rolledBack' {
     return this.state === 'committed' ? 'committed' : 'rolledBack';
+  }
+
+  /** The savepoints that are ended in the name of this one, the outermost first. */
+  private meant(): TransactionNode[] {
+    const { named } = this.tree;
+    const index = this.name === undefined ? -1 : named.map(({ name }) => name).lastIndexOf(this.name);
+    return index === -1 ? [this] : named.splice(index);
   }
 
   private leave(): void {

@@ -31,6 +31,8 @@ export interface TransactionRun<THandle, TOptions extends Required<AdapterOption
   readonly isDoomed?: (handle: THandle) => Promise<boolean>;
   /** Whether the adapter has opened it, and not the app. */
   readonly own: boolean;
+  /** The name of the savepoint, if it is one and others may have the same. */
+  readonly savepointName?: string | undefined;
 }
 
 /**
@@ -43,6 +45,8 @@ export class WriteScope<TOptions extends Required<AdapterOptions> = Required<Ada
   readonly transaction: TransactionNode | undefined;
   /** The handle of the ORM, itself wrapped: what is written through it sends signals. */
   tx: unknown = undefined;
+  /** Whether the app is done with the transaction, so that it is being committed or rolled back. */
+  ended = false;
 
   constructor(database: WrappedDatabase<TOptions>, transaction?: TransactionNode) {
     this.database = database;
@@ -60,10 +64,11 @@ export class WriteScope<TOptions extends Required<AdapterOptions> = Required<Ada
    *
    * @throws Error if the adapter has opened the transaction and the database would not commit it.
    */
-  async runTransaction<THandle, T>({ open, body, isDoomed, own }: TransactionRun<THandle, TOptions, T>): Promise<T> {
+  async runTransaction<THandle, T>(run: TransactionRun<THandle, TOptions, T>): Promise<T> {
+    const { open, body, isDoomed, own, savepointName } = run;
     const roots: TransactionNode[] = [];
     // A savepoint is there as soon as its statement is issued, and that is now.
-    const savepoint = this.transaction?.savepoint();
+    const savepoint = this.transaction?.savepoint(savepointName);
     const begin = (): TransactionNode => {
       const root = TransactionNode.begin();
       roots.push(root);
@@ -72,9 +77,11 @@ export class WriteScope<TOptions extends Required<AdapterOptions> = Required<Ada
     try {
       const result = await open((handle) => {
         const node = savepoint ?? begin();
+        const inner = new WriteScope(this.database, node);
         return node.run(async () => {
           try {
-            const value = await body(handle, new WriteScope(this.database, node));
+            const value = await body(handle, inner);
+            inner.ended = true;
             if (savepoint !== undefined) node.release();
             else if ((own || node.isAwaited) && (await isDoomed?.(handle)) === true) {
               node.rollback();
@@ -82,6 +89,7 @@ export class WriteScope<TOptions extends Required<AdapterOptions> = Required<Ada
             }
             return value;
           } catch (error) {
+            inner.ended = true;
             node.rollback();
             throw error;
           }
@@ -104,14 +112,26 @@ export class ScopedWrite {
   private readonly scope: WriteScope;
   private readonly call = new WriteCall();
   private transaction: TransactionNode | undefined;
+  private readonly isLate: boolean;
 
   constructor(scope: WriteScope) {
     this.scope = scope;
+    this.isLate = scope.ended;
     this.issue();
   }
 
-  /** Its statement is issued now: this decides with which savepoint it is undone. */
+  /**
+   * Its statement is issued now: this decides with which savepoint it is undone.
+   *
+   * @throws Error if the transaction has ended while receivers ran, so that the write would be made outside of it.
+   */
   issue(): void {
+    if (this.scope.ended && !this.isLate) {
+      throw new Error(
+        'Nothing was written: the transaction has ended while receivers of this write were running. ' +
+          'Await every write before the transaction ends, also when another of them fails (Promise.allSettled).',
+      );
+    }
     this.transaction = this.scope.transaction?.innermost;
   }
 

@@ -394,7 +394,7 @@ describe('Objection', () => {
     preSave.connect(() => void log.push('preSave'), { sender: Custom, owner });
     const custom = await Custom.query().insert({ name: 'a' });
     await custom.$query().patch({ age: 2 });
-    expect(log).toEqual(['preSave', 'preSave', 'beforeUpdate']);
+    expect(log).toEqual(['preSave', 'beforeUpdate', 'preSave']);
     expect(await (Custom.query() as unknown as Query).named('a')).toHaveLength(1);
     await expect(Custom.query().insert({ name: 'a' })).rejects.toThrow(/UNIQUE/i);
     expect(UniqueViolationError).toBeDefined();

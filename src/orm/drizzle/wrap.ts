@@ -1,111 +1,160 @@
-import { entityKind, type Table } from 'drizzle-orm';
-import { describe, isObject } from '../../core/describe.ts';
+import { is, SQL, type Table } from 'drizzle-orm';
+import { describe } from '../../core/describe.ts';
+import { callSite } from '../../core/origin.ts';
 import { shared } from '../../core/shared.ts';
 import { parseAdapterOptions } from '../adapter-options.ts';
-import { hasReceivers, callSite } from '../bulk.ts';
-import { Scope, WrappedDatabase } from '../scope.ts';
-import { type Database, type Operation, record, Write, writeOf } from './builders.ts';
-import { type DrizzleOptions, perform, type Run, sendBulk } from './writes.ts';
+import { hasReceivers } from '../bulk.ts';
+import { currentCause } from '../causal-context.ts';
+import { announce, countOf, sendBulk } from './bulk-write.ts';
+import { Handle, WrappedDrizzle } from './handle.ts';
+import { type Hook, intercept } from './intercept.ts';
+import { type Builder, type Database, isDatabase } from './internals.ts';
+import { perform, performPrepared, performSelect } from './perform.ts';
+import type { Operation, Query, Run } from './query.ts';
 
-const ADVICE = 'Write rows by their primary key, listen to postBulk, or wrap with another `bulk` option.';
 const wrapped: WeakSet<object> = shared('wrapped', () => new WeakSet());
+/** What the queries write that have been built through wrapped databases, subqueries included. */
+const writesOf = new WeakMap<object, readonly Query[]>();
 
 /** A database that sends signals for what is written through it. */
 export function wrapDatabase<TDatabase extends object>(database: TDatabase, options: unknown): TDatabase {
-  const { kind, resultKind } = kindOf(database);
-  if (resultKind === 'sync') {
+  if ((database as { resultKind?: unknown } | undefined)?.resultKind === 'sync') {
     throw new TypeError(
       'withSignals() cannot wait for receivers with a synchronous driver of SQLite, such as better-sqlite3. Use libsql, or one over the network.',
     );
   }
-  if (kind === undefined)
+  if (!isDatabase(database))
     throw new TypeError(`withSignals() takes a Drizzle database of PostgreSQL or SQLite, not ${describe(database)}`);
   if (wrapped.has(database))
     throw new Error('This database is wrapped in withSignals() already: its signals would be sent twice.');
   const parsed = parseAdapterOptions(options, 'withSignals()', { atomic: true, beforeImage: true });
-  return wrap(database as TDatabase & Database, new Scope<DrizzleOptions>(new WrappedDatabase(parsed)));
+  return new Handle(database, new WrappedDrizzle(database, parsed, wrap)).wrapped as TDatabase & Database;
 }
 
-/** The databases that can be wrapped, by Drizzle's own names of them; the classes are called otherwise in 1.0. */
-const KINDS: readonly unknown[] = ['PgDatabase', 'PgAsyncDatabase', 'BaseSQLiteDatabase'];
-
-function kindOf(database: unknown): { kind?: unknown; resultKind?: unknown } {
-  if (!isObject(database)) return {};
-  // withReplicas() makes a plain object
-  const { $primary = database } = database as { $primary?: object };
-  const { resultKind } = $primary as { resultKind?: unknown };
-  for (
-    let entity = $primary.constructor as { [entityKind]?: unknown } | null;
-    entity !== null;
-    entity = Object.getPrototypeOf(entity) as typeof entity
-  ) {
-    if (KINDS.includes(entity[entityKind])) return { kind: entity[entityKind], resultKind };
-  }
-  return {};
+/** The database of a handle, with the methods hooked that write. */
+function wrap(handle: Handle): Database {
+  const proxy: Database = intercept(
+    handle.database,
+    new Map<PropertyKey, Hook>([
+      ...writers(handle, []),
+      ['with', (queries, original) => wrapWith(handle, queries as object[], original(...queries) as object)],
+      ['$with', (args, original) => wrapSubquery(original(...args) as object)],
+      ['transaction', ([run, ...config]) => runTransaction(handle, run as (tx: Database) => Promise<unknown>, config)],
+      ['batch', (args, original) => runBatch(handle, args[0] as object[], () => original(...args))],
+    ]),
+  );
+  wrapped.add(proxy);
+  return proxy;
 }
 
-/** An object that inherits from the database, or from a transaction of it, and has the writing methods of its own. */
-function wrap<TDatabase extends Database>(database: TDatabase, scope: Scope<DrizzleOptions>): TDatabase {
-  const { bulk, options } = scope.database;
+function writers(handle: Handle, ctes: readonly Query[]): [Operation, Hook][] {
+  return (['insert', 'update', 'delete'] as const).map((operation) => [
+    operation,
+    (args, original) => {
+      const table = args[0] as Table;
+      const site = siteOf(operation, table, handle);
+      const watch = (builder: object, given: unknown): object =>
+        watchQuery(handle, { builder: builder as Builder, operation, table, given }, ctes, site);
+      const begun = original(...args) as object;
+      if ('_prepare' in begun) return watch(begun, undefined);
+      const step: Hook = (given, build) => {
+        const built = build(...given) as object;
+        return built === begun ? built : watch(built, is(given[0], SQL) ? undefined : given[0]);
+      };
+      return intercept(begun, new Map(['values', 'set', 'select'].map((name) => [name, step])));
+    },
+  ]);
+}
 
-  const transaction = <T>(
-    run: (tx: Database, inner: Scope<DrizzleOptions>) => Promise<T>,
-    config: unknown[],
-  ): Promise<T> =>
-    scope.transaction((inner) =>
-      database.transaction(
-        (tx) => {
-          wrap(tx, inner);
-          return run(tx, inner);
-        },
-        ...config,
-      ),
+/** Later, when a query is awaited, the line that asks for it is in no stack any more. */
+function siteOf(operation: Operation, table: Table, { shared: { options } }: Handle): string {
+  const mayWarn = (options.bulk !== 'signal' && hasReceivers(operation, table)) || currentCause() !== undefined;
+  return mayWarn ? callSite() : '';
+}
+
+/** The methods that run a query; awaiting it calls the first. */
+const RUN = ['execute', 'run', 'all', 'get', 'values'];
+
+function watchQuery(handle: Handle, query: Query, ctes: readonly Query[], site: string): object {
+  const { builder } = query;
+  const writes = [...ctes, query];
+  const about = { builder, writes, site };
+  const prepare: Hook = (args, original) =>
+    intercept(
+      original(...args) as object,
+      runs(about, (run) => performPrepared(run, query, handle)),
     );
-  const within: Run['within'] = (work) =>
-    options.atomic && scope.queue === undefined ? transaction(work, []) : scope.write(() => work(database, scope));
-
-  const begin = (operation: Operation, table: Table, queries?: readonly unknown[]): unknown => {
-    const write = new Write(operation, table, queries);
-    // later, when the query is awaited, the line that asked for it is in no stack any more
-    const site = options.bulk !== 'signal' && hasReceivers(operation, table) ? callSite() : undefined;
-    const announce: Run['announce'] = (kind) => {
-      bulk.announce(kind, table, ADVICE, site);
-    };
-    announcements.set(write, announce);
-    return record(write.begin(database) as object, write, (method, args, builder) => {
-      if (method !== 'prepare') return perform(write, { method, args, builder, options, within, announce });
-      announce(operation);
-      return builder.prepare?.(...args);
-    });
-  };
-  const writers = (queries?: readonly unknown[]): object => ({
-    insert: (table: Table) => begin('insert', table, queries),
-    update: (table: Table) => begin('update', table, queries),
-    delete: (table: Table) => begin('delete', table, queries),
-  });
-  const result = Object.assign(Object.create(database) as TDatabase, {
-    ...writers(),
-    with: (...queries: unknown[]) => ({ ...database.with(...queries), ...writers(queries) }),
-    transaction: (run: (tx: unknown) => Promise<unknown>, ...config: unknown[]) =>
-      transaction((_tx, inner) => run(inner.tx), config),
-    ...('batch' in database && { batch: (queries: readonly object[]) => runBatch(queries, database, scope) }),
-  });
-  scope.tx = result;
-  wrapped.add(result);
-  return result;
+  const hooks = runs(about, (run) => perform(run, query, handle));
+  const watched = intercept<object>(builder, hooks.set('prepare', prepare));
+  writesOf.set(watched, writes);
+  return watched;
 }
 
-const announcements = new WeakMap<Write, Run['announce']>();
+function runs(about: Pick<Run, 'builder' | 'writes' | 'site'>, run: (run: Run) => unknown): Map<PropertyKey, Hook> {
+  const hook =
+    (method: string): Hook =>
+    (args, original) =>
+      run({ ...about, method, args, natively: () => original(...args) });
+  return new Map(RUN.map((method) => [method, hook(method)]));
+}
+
+/** A query may be built with others that write. */
+function wrapWith(handle: Handle, queries: readonly object[], begun: object): object {
+  const ctes = queries.flatMap((query) => writesOf.get(query) ?? []);
+  const hooks = new Map<PropertyKey, Hook>(writers(handle, ctes));
+  const [first] = ctes;
+  if (first !== undefined) {
+    const site = siteOf(first.operation, first.table, handle);
+    const select: Hook = (args, original) =>
+      intercept(original(...args) as object, new Map([['from', (from, build) => watchSelect(build(...from))]]));
+    const watchSelect = (built: unknown): unknown => {
+      const builder = built as Builder;
+      const hooks = runs({ builder, writes: ctes, site }, (run) => performSelect(run, handle));
+      return intercept<object>(builder, hooks);
+    };
+    for (const name of ['select', 'selectDistinct', 'selectDistinctOn']) hooks.set(name, select);
+  }
+  return intercept(begun, hooks);
+}
+
+/** `$with('name').as(query)`: what that query writes is written when the subquery is used. */
+function wrapSubquery(begun: object): object {
+  const as: Hook = ([query, ...rest], original) => {
+    let writes = writesOf.get(query as object);
+    const built = (...args: unknown[]): unknown => {
+      const result = (query as (...args: unknown[]) => object)(...args);
+      writes = writesOf.get(result);
+      return result;
+    };
+    const subquery = original(typeof query === 'function' ? built : query, ...rest) as object;
+    if (writes !== undefined) writesOf.set(subquery, writes);
+    return subquery;
+  };
+  return intercept(begun, new Map([['as', as]]));
+}
+
+async function runTransaction(
+  handle: Handle,
+  run: (tx: Database) => Promise<unknown>,
+  config: readonly unknown[],
+): Promise<unknown> {
+  const { effective } = handle;
+  if (effective.scope.transaction === undefined) effective.checkOutside('transaction()');
+  return handle.transaction('transaction()', async (inside) => run(inside.wrapped), config, false);
+}
 
 /** A batch is sent to the database as a whole: nothing can be asked or done between its queries. */
-async function runBatch(
-  queries: readonly object[],
-  database: Database,
-  scope: Scope<DrizzleOptions>,
-): Promise<unknown> {
-  const writes = queries.flatMap((query) => writeOf(query) ?? []);
-  for (const write of writes) announcements.get(write)?.(write.operation);
-  const results = await database.batch?.(queries);
-  for (const write of writes) await sendBulk(write, write.operation, undefined, scope);
+async function runBatch(handle: Handle, queries: readonly object[], natively: () => unknown): Promise<unknown> {
+  const batch = queries.map((query) => writesOf.get(query) ?? []);
+  const writes = batch.flat();
+  if (writes.length > 0) handle.checkOutside('batch()');
+  announce({ writes, site: '' }, handle);
+  const write = handle.write();
+  const results = (await handle.plainly('batch()', natively)) as unknown[];
+  for (const [index, of] of batch.entries()) {
+    for (const each of of) {
+      await sendBulk(each, each === of.at(-1) ? countOf(results[index], each.builder, 'execute') : undefined, write);
+    }
+  }
   return results;
 }

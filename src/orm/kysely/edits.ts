@@ -11,6 +11,7 @@ import type {
   WhereNode,
 } from 'kysely';
 import type { Row } from '../rows.ts';
+import type { Dialect } from './dialect.ts';
 import { columnOf, Expression, isStar, nameOf, type PlainWrite, rowsOf, targetOf } from './nodes.ts';
 
 /** A node that Kysely's compiler takes as its own: its factories make nothing else. */
@@ -24,19 +25,37 @@ const literal = (value: unknown): OperationNode =>
   value instanceof Expression ? value.node : make('ValueNode', { value });
 const STAR: SelectionNode = make('SelectionNode', { selection: make('SelectAllNode', {}) });
 
-/** The insert of these rows in place of those that it has; itself, if they are the same. */
-export function withRows(insert: InsertQueryNode, rows: readonly Row[]): InsertQueryNode {
+/**
+ * The insert of these rows in place of those that it has; itself, if they are the same. For SQLite, which knows no
+ * `default` among values, one for each row if receivers have given them different columns.
+ */
+export function withRows(insert: InsertQueryNode, rows: readonly Row[], dialect: Dialect): readonly InsertQueryNode[] {
   const given = rowsOf(insert) ?? [];
-  if (rows.every((row, index) => isSame(row, knownOf(given[index])))) return insert;
-  const full = rows.map((row, index) => ({ ...expressionsOf(given[index]), ...definedOf(row) }));
-  const names = new Set([...(insert.columns ?? []).map((each) => each.column.name), ...full.flatMap(Object.keys)]);
-  const columns = [...names].filter((name) => full.some((row) => Object.hasOwn(row, name)));
-  if (columns.length === 0) return insert;
-  const cell = (row: Row, name: string): OperationNode =>
-    Object.hasOwn(row, name) ? literal(row[name]) : make('DefaultInsertValueNode', {});
-  const lists = full.map((row) => make('ValueListNode', { values: columns.map((name) => cell(row, name)) }));
+  if (rows.every((row, index) => isSame(row, knownOf(given[index])))) return [insert];
+  const own = (insert.columns ?? []).map((each) => each.column.name);
+  const cells = rows.map((row, index): Row => {
+    const original = given[index] as Row;
+    // What the caller has left to Kysely stays so, which inserts null on SQLite.
+    const left = own.filter((name) => !Object.hasOwn(original, name)).map((name) => [name, undefined]);
+    return { ...Object.fromEntries(left), ...expressionsOf(original), ...definedOf(row) } as Row;
+  });
+  const columnsOf = (of: readonly Row[]): string[] => [
+    ...new Set([...own.filter((name) => of.some((row) => Object.hasOwn(row, name))), ...of.flatMap(Object.keys)]),
+  ];
+  const all = columnsOf(cells);
+  const isEven = cells.every((row) => Object.keys(row).length === all.length);
+  const groups = isEven || dialect !== 'sqlite' ? [cells] : cells.map((row) => [row]);
+  return groups.map((group) => insertOf(insert, columnsOf(group), group));
+}
+
+function insertOf(insert: InsertQueryNode, columns: readonly string[], rows: readonly Row[]): InsertQueryNode {
+  if (columns.length === 0)
+    return make('InsertQueryNode', { ...insert, columns: undefined, values: undefined, defaultValues: true });
+  const cell = (value: unknown): OperationNode =>
+    value === undefined ? make('DefaultInsertValueNode', {}) : literal(value);
+  const lists = rows.map((row) => make('ValueListNode', { values: columns.map((name) => cell(row[name])) }));
   const values = make('ValuesNode', { values: lists });
-  return make('InsertQueryNode', { ...insert, defaultValues: false, columns: columns.map(column), values });
+  return make('InsertQueryNode', { ...insert, defaultValues: undefined, columns: columns.map(column), values });
 }
 
 /** The values of a row without those that only the database knows. */

@@ -13,6 +13,7 @@ import type {
   QueryResult,
   RootOperationNode,
 } from 'kysely';
+import type { SqlTransaction } from './sql-transaction.ts';
 import { originalOf, rememberOriginal, type Statement } from './queries.ts';
 
 /** What is done with a query in place of running it. */
@@ -21,6 +22,8 @@ export interface QueryRunner {
   stream(statement: Statement, inner: QueryExecutor, chunkSize: number): AsyncIterableIterator<QueryResult<unknown>>;
   /** Take note of whether a query fails. */
   watch?<T>(outcome: Promise<T>): Promise<T>;
+  /** For a connection on which the app may begin a transaction in SQL. */
+  readonly sql: SqlTransaction | undefined;
 }
 
 export class SignalExecutor implements QueryExecutor {
@@ -54,6 +57,8 @@ export class SignalExecutor implements QueryExecutor {
   executeQuery<R>(compiled: CompiledQuery<R>, ...args: readonly unknown[]): Promise<QueryResult<R>> {
     if (!mayWrite(compiled)) {
       const result = this.#inner.executeQuery(compiled, ...(args as []));
+      const { sql } = this.#runner;
+      if (sql !== undefined && compiled.query.kind === 'RawNode') return sql.watch(compiled.sql, result);
       return this.#runner.watch?.(result) ?? result;
     }
     const statement = { compiled, written: originalOf(compiled.query), args };

@@ -2,8 +2,8 @@ type Method = (...args: never[]) => unknown;
 
 /**
  * What stands in for an object whose methods need that object itself as `this`: of the same class, with the same
- * properties, and methods that look like its own. `implement` is asked once for each method that is used; by default a
- * method does what it did.
+ * properties, and methods that look like its own. `implement` is asked once for each method that is used, and returns a
+ * new function for it.
  */
 export function lookAlike<T extends object>(
   target: T,
@@ -16,14 +16,18 @@ export function lookAlike<T extends object>(
       if (known !== undefined) return known;
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function' || name === 'constructor' || !isMethod(target, name)) return member;
-      const run = implement(name, (...args) => Reflect.apply(member, target, args) as unknown);
-      const method = new Proxy(member as Method, {
-        apply: (_member, _self, args: unknown[]) => run(...args),
-      });
+      const method = implement(name, (...args) => Reflect.apply(member, target, args) as unknown);
+      dress(method, member as Method);
       methods.set(name, method);
       return method;
     },
   });
+}
+
+/** Give a function the name, the arity, the class and the properties of another. */
+function dress(method: Method, original: Method): void {
+  Object.defineProperties(method, Object.getOwnPropertyDescriptors(original));
+  Object.setPrototypeOf(method, Object.getPrototypeOf(original) as object | null);
 }
 
 /** A function that a getter gives has properties of its own and needs no `this`: `db.fn.count`. */

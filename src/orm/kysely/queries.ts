@@ -35,7 +35,7 @@ export function originalOf(transformed: RootOperationNode): RootOperationNode {
 /** The queries of one write, on one executor. */
 export class Queries {
   readonly executor: QueryExecutor;
-  private readonly dialect: Dialect;
+  readonly dialect: Dialect;
 
   constructor(executor: QueryExecutor, dialect: Dialect) {
     this.executor = executor;

@@ -7,7 +7,7 @@ import type { ScopedWrite } from '../write-scope.ts';
 import { knownOf, withKey, withRows, withUpdates } from './edits.ts';
 import { identityOf, type Recognised } from './identity.ts';
 import type { Key } from './keys.ts';
-import { demandedBy, Expression, rowsOf, updatesOf } from './nodes.ts';
+import { demandedBy, Expression, type PlainWrite, rowsOf, updatesOf } from './nodes.ts';
 import type { Queries, Statement, Written } from './queries.ts';
 
 export interface RowWrite {
@@ -32,7 +32,8 @@ export async function insert(
   let result: QueryResult<Row> | undefined;
   await insertRows(write.send, sender, (rowsOf(node) ?? []).map(knownOf), async (drafts) => {
     write.issue();
-    const written = await queries.write(statement, withRows(node, drafts));
+    const edited = withRows(node, drafts, queries.dialect);
+    const written = await writeAll(statement, edited, queries);
     ({ result } = written);
     return written.rows;
   });
@@ -73,16 +74,12 @@ async function writeUpdates(
     if (written.rows.length > 1) throw severalRows(sender);
     return written;
   }
-  return queries.atomically(async (inner) => {
-    const all: Written[] = [];
-    for (const [index, image] of images.entries()) {
-      const key = Object.fromEntries(identity.map((column) => [column, image?.[column]]));
-      const edited = withKey(withUpdates(node, changes[index] as Row), key);
-      const written = await inner.write(statement, edited);
-      if (written.rows.length > 1) throw severalRows(sender);
-      all.push(written);
-    }
-    return joined(all);
+  const edited = images.map((image, index) => {
+    const key = Object.fromEntries(identity.map((column) => [column, image?.[column]]));
+    return withKey(withUpdates(node, changes[index] as Row), key);
+  });
+  return writeAll(statement, edited, queries, ({ rows }) => {
+    if (rows.length > 1) throw severalRows(sender);
   });
 }
 
@@ -136,16 +133,35 @@ function cameMeanwhile(instance: Row, values: Row): object {
   return { instance, raw: false, created: false, ...fieldsOnly(Object.keys(values)) };
 }
 
+/** Do in several statements what the caller has asked for in one: all of them, or none. */
+async function writeAll(
+  statement: Statement,
+  edited: readonly PlainWrite[],
+  queries: Queries,
+  check?: (written: Written) => void,
+): Promise<Written> {
+  if (edited.length === 1) return queries.write(statement, edited[0] as PlainWrite);
+  return queries.atomically(async (inner) => {
+    const all: Written[] = [];
+    for (const each of edited) {
+      const written = await inner.write(statement, each);
+      check?.(written);
+      all.push(written);
+    }
+    return joined(all);
+  });
+}
+
 /** One result of several statements that do the work of one. */
 function joined(all: readonly Written[]): Written {
-  const [first] = all as [Written];
-  const counts = all.map(({ result }) => result.numAffectedRows);
+  const { result } = all.at(-1) as Written;
+  const counts = all.map((each) => each.result.numAffectedRows);
   const total = counts.includes(undefined) ? undefined : (counts as bigint[]).reduce((sum, count) => sum + count, 0n);
   return {
     result: {
-      ...first.result,
+      ...result,
       ...(total === undefined ? {} : { numAffectedRows: total }),
-      rows: all.flatMap(({ result }) => result.rows),
+      rows: all.flatMap((each) => each.result.rows),
     },
     rows: all.flatMap(({ rows }) => rows),
   };

@@ -1,11 +1,13 @@
-import type { Kysely, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import type { Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import { currentCause } from '../causal-context.ts';
 import type { TransactionNode } from '../transaction.ts';
-import type { ScopedWrite, WriteScope } from '../write-scope.ts';
+import { type ScopedWrite, WriteScope } from '../write-scope.ts';
 import { rawQuery } from './dialect.ts';
 import type { QueryRunner } from './executor.ts';
-import { operationOf, senderOf, writesIn } from './nodes.ts';
+import { isWrite, operationOf, senderOf, type WriteNode, writesIn } from './nodes.ts';
 import { Queries, type Statement } from './queries.ts';
 import type { KyselySettings } from './settings.ts';
+import type { SqlTransaction } from './sql-transaction.ts';
 import { isHeard, perform, performStream, type Place } from './writes.ts';
 
 type Scope = WriteScope<KyselySettings>;
@@ -20,15 +22,18 @@ const failed = new WeakSet<TransactionNode>();
 
 /** Runs the queries of one handle: a Kysely, or a transaction. */
 export class Runner implements QueryRunner, Place {
-  readonly scope: Scope;
   readonly watch?: <T>(outcome: Promise<T>) => Promise<T>;
+  readonly sql: SqlTransaction | undefined;
   private readonly database: AnyKysely;
+  private readonly handle: Scope;
   private readonly wrap: Wrap;
 
-  constructor(database: AnyKysely, scope: Scope, wrap: Wrap) {
+  /** @param sql - what the app begins in SQL, for a handle of one connection */
+  constructor(database: AnyKysely, scope: Scope, wrap: Wrap, sql?: SqlTransaction) {
     this.database = database;
-    this.scope = scope;
+    this.handle = scope;
     this.wrap = wrap;
+    this.sql = sql;
     const { transaction } = scope;
     if (transaction !== undefined && scope.database.options.dialect === 'postgres') {
       this.watch = (outcome) => {
@@ -38,20 +43,22 @@ export class Runner implements QueryRunner, Place {
     }
   }
 
+  get scope(): Scope {
+    const { handle } = this;
+    const node = this.sql?.node;
+    if (node === undefined) return handle;
+    const scope = new WriteScope(handle.database, node);
+    scope.tx = handle.tx;
+    return scope;
+  }
+
   run(statement: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>> {
     const { written, args } = statement;
-    const { database, transaction } = this.scope;
-    const { explain } = written as { explain?: { options?: object } };
-    if ((explain !== undefined && explain.options === undefined) || isAborted(args))
-      return this.plainly(statement, inner);
-    const writes = writesIn(written);
-    for (const node of writes) {
-      const description = `${operationOf(node)} of ${senderOf(node) ?? 'an expression'}`;
-      // SQLite has one connection.
-      const poolIsFull = database.options.dialect === 'sqlite' ? () => true : undefined;
-      database.outside.check({ database, transaction, description, poolIsFull });
-    }
-    if (database.bulk.policy !== 'throw' && !writes.some(isHeard)) return this.plainly(statement, inner);
+    const { database } = this.handle;
+    const writes = isAlone(written) ? [written] : writesIn(written);
+    if (currentCause() !== undefined) for (const node of writes) this.checkOutside(node);
+    const isOfInterest = database.bulk.policy === 'throw' || writes.some(isHeard);
+    if (!isOfInterest || isAborted(args) || isExplained(written)) return this.plainly(statement, inner);
     const outcome = perform(statement, new Queries(inner, database.options.dialect), this);
     return this.watch?.(outcome) ?? outcome;
   }
@@ -67,13 +74,21 @@ export class Runner implements QueryRunner, Place {
     if (scope.transaction !== undefined || !scope.database.options.atomic) return work(queries, scope.write());
     return runTransaction(
       scope,
-      (body) => database.transaction().execute(body),
+      (body) => database.transaction().execute(body).catch(advise),
       (tx, inner) => {
         inner.tx = this.wrap(tx, inner);
         return work(queries.on(tx.getExecutor()), inner.write());
       },
       true,
     );
+  }
+
+  private checkOutside(node: WriteNode): void {
+    const { database, transaction } = this.scope;
+    const description = `${operationOf(node)} of ${senderOf(node) ?? 'an expression'}`;
+    // SQLite has one connection.
+    const poolIsFull = database.options.dialect === 'sqlite' ? () => true : undefined;
+    database.outside.check({ database, transaction, description, poolIsFull });
   }
 
   private plainly({ compiled, args }: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>> {
@@ -112,6 +127,27 @@ export async function isDoomed(node: TransactionNode, tx: AnyTransaction): Promi
       () => false,
       () => true,
     );
+}
+
+/** A write that has no other in common table expressions. */
+function isAlone(node: OperationNode): node is WriteNode {
+  return isWrite(node) && (node as { with?: unknown }).with === undefined;
+}
+
+/** To explain a query is to run it only with options such as `analyze`. */
+function isExplained(node: OperationNode): boolean {
+  const { explain } = node as { explain?: { options?: object } };
+  return explain !== undefined && explain.options === undefined;
+}
+
+/** D1 and drivers over HTTP have none. */
+function advise(error: unknown): never {
+  if (!(error instanceof Error) || !/transactions? (is|are) not supported/i.test(error.message)) throw error;
+  throw new Error(
+    `${error.message} tocsin gives a write that has receivers a transaction of its own; ` +
+      'do without: withSignals(db, { atomic: false }).',
+    { cause: error },
+  );
 }
 
 function isAborted([options]: readonly unknown[]): boolean {

@@ -108,6 +108,6 @@ export function watchCommand(
   run: (execute: () => Promise<unknown>) => Promise<unknown>,
 ): Command<unknown> {
   return lookAlike(command, (name, original) =>
-    name === 'execute' ? () => run(() => original() as Promise<unknown>) : original,
+    name === 'execute' ? () => run(() => original() as Promise<unknown>) : (...args) => original(...args),
   );
 }

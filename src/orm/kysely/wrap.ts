@@ -2,12 +2,14 @@
 import type { Command, ConnectionBuilder, QueryCreator, QueryCreatorProps, QueryExecutor } from 'kysely';
 import { describe, isObject } from '../../core/describe.ts';
 import { shared } from '../../core/shared.ts';
+import type { TransactionNode } from '../transaction.ts';
 import { WrappedDatabase, WriteScope } from '../write-scope.ts';
 import { dialectOf } from './dialect.ts';
 import { SignalExecutor } from './executor.ts';
 import { lookAlike } from './look-alike.ts';
 import { type AnyKysely, type AnyTransaction, Runner } from './runner.ts';
 import { type KyselySettings, parseSettings } from './settings.ts';
+import { SqlTransaction } from './sql-transaction.ts';
 import { controlled, watchCommand, watchControlled, watchTransaction } from './transactions.ts';
 
 type Creator = QueryCreator<Record<string, never>>;
@@ -28,13 +30,16 @@ export function wrapKysely<TDatabase extends object>(database: TDatabase, option
       'withSignals() needs a database that returns what it has written, such as PostgreSQL or SQLite: the dialect of this Kysely says that its does not.',
     );
   assertBuilders(kysely, executor);
-  const scope = new WriteScope<KyselySettings>(new WrappedDatabase(parseSettings(options, dialectOf(executor))));
-  return (scope.tx = wrap(kysely, scope)) as unknown as TDatabase;
+  const settings = parseSettings(options, dialectOf(executor));
+  const scope = new WriteScope<KyselySettings>(new WrappedDatabase(settings));
+  // Kysely has one connection to SQLite.
+  const sql = settings.dialect === 'sqlite' ? new SqlTransaction((node) => void node.settle()) : undefined;
+  return (scope.tx = wrap(kysely, scope, sql)) as unknown as TDatabase;
 }
 
 /** A handle like `target`: a Kysely, a transaction, or what one of their methods gives. */
-function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>): T {
-  const executor = new SignalExecutor(target.getExecutor(), new Runner(target, scope, wrap));
+function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>, sql?: SqlTransaction): T {
+  const executor = new SignalExecutor(target.getExecutor(), new Runner(target, scope, wrap, sql));
   const { prototype, creator } = creatorFor(target, executor);
   const commands =
     'rollbackToSavepoint' in target ? controlled(target as unknown as AnyTransaction, scope, wrap) : undefined;
@@ -56,16 +61,24 @@ function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>)
       case 'connection':
         return () => watchConnection(original() as never, scope);
       default:
-        if (holderOf(target, name) === prototype) return (creator as unknown as Methods)[name]?.bind(creator) as never;
+        if (holderOf(target, name) === prototype) return begin(creator, name);
         // withSchema(), withPlugin() and their like give another handle of the same kind
         return (...args) => {
           const result = original(...args);
-          return isObject(result) && 'getExecutor' in result ? wrap(result as unknown as AnyKysely, scope) : result;
+          return isObject(result) && 'getExecutor' in result
+            ? wrap(result as unknown as AnyKysely, scope, sql)
+            : result;
         };
     }
   });
   wrapped.add(handle);
   return handle;
+}
+
+/** A method of Kysely's that begins a query. */
+function begin(creator: Creator, name: PropertyKey): (...args: unknown[]) => unknown {
+  const methods = creator as unknown as Methods;
+  return (...args) => methods[name]?.(...args);
 }
 
 /** What begins queries, of Kysely's own class, on an executor of ours. */
@@ -99,22 +112,29 @@ function compiledOf(query: unknown): never {
   return (isObject(query) && 'compile' in query ? (query as { compile(): unknown }).compile() : query) as never;
 }
 
-/** `connection().execute(callback)` gives its callback another Kysely, which is in no transaction. */
+/** `connection().execute(callback)` gives its callback another Kysely, which is in no transaction but one of SQL. */
 function watchConnection(
   builder: ConnectionBuilder<Record<string, never>>,
   { database }: WriteScope<KyselySettings>,
 ): ConnectionBuilder<Record<string, never>> {
   return lookAlike(builder, (name, original) => {
-    if (name !== 'execute') return original;
-    return (callback, ...rest) =>
-      original(
-        (connection: AnyKysely) => {
-          const scope = new WriteScope(database);
-          const handle = wrap(connection, scope);
-          scope.tx = handle;
-          return (callback as (connection: AnyKysely) => unknown)(handle);
-        },
-        ...rest,
-      );
+    if (name !== 'execute') return (...args) => original(...args);
+    return async (callback, ...rest) => {
+      const ended: TransactionNode[] = [];
+      const sql = new SqlTransaction((node) => ended.push(node));
+      try {
+        return await original(
+          (connection: AnyKysely) => {
+            const scope = new WriteScope(database);
+            const handle = wrap(connection, scope, sql);
+            scope.tx = handle;
+            return (callback as (connection: AnyKysely) => unknown)(handle);
+          },
+          ...rest,
+        );
+      } finally {
+        for (const node of ended) await node.settle();
+      }
+    };
   });
 }

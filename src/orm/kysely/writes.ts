@@ -1,7 +1,7 @@
 /** Deciding what a write is: of rows, each with its signals, or of many, which is announced. */
 import type { InsertQueryNode, QueryResult, UpdateQueryNode } from 'kysely';
 import { callSite } from '../../core/origin.ts';
-import { postBulk } from '../../models.ts';
+import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { hasReceivers } from '../bulk.ts';
 import type { Row } from '../rows.ts';
 import type { ScopedWrite, WriteScope } from '../write-scope.ts';
@@ -31,11 +31,16 @@ export interface Place {
 
 const ADVICE = 'Write rows by their primary key, listen to postBulk, or wrap with another `bulk` option.';
 
-/** Whether anyone wants to know of a write. */
+/** Whether anyone wants to know of a write. Asked for every write, so it makes nothing. */
 export function isHeard(node: WriteNode): boolean {
   const sender = senderOf(node);
-  return sender !== undefined && (hasReceivers(operationOf(node), sender) || postBulk.hasListeners(sender));
+  if (sender === undefined) return false;
+  const [before, after] = node.kind === 'DeleteQueryNode' ? DELETES : SAVES;
+  return before.hasListeners(sender) || after.hasListeners(sender) || postBulk.hasListeners(sender);
 }
+
+const SAVES = [preSave, postSave] as const;
+const DELETES = [preDelete, postDelete] as const;
 
 /** Run a query that writes, with the signals that it sends. */
 export async function perform(statement: Statement, queries: Queries, place: Place): Promise<QueryResult<unknown>> {

@@ -1,65 +1,109 @@
-import type { EntityManager, MikroORM } from '@mikro-orm/core';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type EntityManager, type MikroORM, TransactionContext } from '@mikro-orm/core';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
+import { callSite } from '../../core/origin.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
-import { CommitQueue } from '../commit-queue.ts';
-import { deliver } from '../deliver.ts';
-import { inTurn } from '../lane.ts';
+import { currentCause } from '../causal-context.ts';
+import { OutsideGuard } from '../outside.ts';
+import { sendModelSignal } from '../send-model-signal.ts';
+import { poolIsFull } from './pool.ts';
+import { Transactions } from './transactions.ts';
 
 /** The signals of one MikroORM. */
 export class MikroOrmAdapter {
   readonly orm: MikroORM;
   readonly options: Required<AdapterOptions>;
   readonly bulk: BulkGuard;
-  /** MikroORM cannot unregister a subscriber. */
-  active = true;
-  private readonly queues = new WeakMap<object, CommitQueue>();
+  readonly transactions = new Transactions();
+  private readonly outside: OutsideGuard;
 
   constructor(orm: MikroORM, options: Required<AdapterOptions>) {
     this.orm = orm;
     this.options = options;
     this.bulk = new BulkGuard(options.bulk);
+    this.outside = new OutsideGuard(options.outside);
   }
 
-  /** Send to the receivers, one after the other, after those before them in the same transaction. */
+  /** Send to the receivers, one after the other. */
   async send<TKind extends ModelSignalKind>(
     signal: ModelSignal<TKind>,
     sender: unknown,
     em: EntityManager,
     args: () => object,
+    handle: object | undefined = em.getTransactionContext<object>(),
   ): Promise<void> {
-    if (!this.active || !signal.hasListeners(sender)) return;
-    const transaction = em.getTransactionContext<object>();
-    const queue = (transaction && this.queues.get(transaction)) ?? OUTSIDE;
-    const resource = transaction ?? em;
-    await inTurn(resource, () => {
-      // one that is flushing cannot flush again, and would lose what it is given to persist
-      const tx = em.fork({ keepTransactionContext: true });
-      return deliver(signal, sender, args(), { resource, using: this.options.using, tx, queue });
+    if (!signal.hasListeners(sender)) return;
+    const transaction = await this.transactions.of(handle);
+    if (transaction !== undefined) transaction.hasSent = true;
+    // The one that is flushing cannot flush again, and would lose what it is given to persist.
+    const tx = em.fork();
+    tx.setTransactionContext(handle);
+    await sendModelSignal(signal, sender, args, {
+      database: this,
+      using: this.options.using,
+      tx,
+      transaction: signal.name.startsWith('pre') ? transaction?.node.innermost : transaction?.nodeOfLastWrite,
+      leaveTransaction: (run) => this.leaveTransaction(run),
     });
   }
 
-  /** A transaction was begun, or a savepoint in `surrounding`. */
-  begin(transaction: object, surrounding: object | undefined): void {
-    const queue = (surrounding && this.queues.get(surrounding)) ?? new CommitQueue();
-    queue.begin();
-    this.queues.set(transaction, queue);
+  /**
+   * Notice a receiver whose write is not part of its transaction. `handle` is the transaction that it is part of.
+   *
+   * @throws Error as the option `outside` says.
+   */
+  async checkOutside(handle: object | undefined, description: () => string): Promise<void> {
+    if (currentCause() === undefined || this.options.outside === 'ignore') return;
+    const site = callSite();
+    const transaction = await this.transactions.of(handle);
+    const isFull = transaction === undefined && (await poolIsFull(this.orm.em.getConnection('write')));
+    this.outside.check({
+      database: this,
+      transaction: transaction?.node,
+      description: description(),
+      poolIsFull: () => isFull,
+      site,
+    });
   }
 
-  /** What waits for the end of a transaction or savepoint; it is asked for once. */
-  end(transaction: object): CommitQueue | undefined {
-    const queue = this.queues.get(transaction);
-    this.queues.delete(transaction);
-    return queue;
-  }
-
-  /** The class of an entity, by whatever it may be named. */
+  /** The class of an entity, by whatever it may be named; undefined if MikroORM does not know it. */
   classOf(name: unknown): unknown {
-    return this.orm.getMetadata().find(name as never)?.class ?? name;
+    try {
+      return this.orm.getMetadata().find(name as never)?.class;
+    } catch {
+      return undefined;
+    }
   }
+
+  /** A class, and those that extend it: their rows may be in the same table. */
+  familyOf(sender: unknown): unknown[] {
+    const others = [...this.orm.getMetadata().getAll().values()].map((meta): unknown => meta.class);
+    return [sender, ...others.filter((each) => extendsClass(each, sender))];
+  }
+
+  /**
+   * Run what waited for the commit where `orm.em` is not the EntityManager of a transaction that has ended: it is the
+   * one of the request, or a fresh fork where there is none, or while that one is flushing something else.
+   */
+  private leaveTransaction<T>(run: () => T): T {
+    const { config, em } = this.orm;
+    const ofRequest = config.get('context')(em.name);
+    const isFree = ofRequest !== undefined && !flushing.has(ofRequest.getUnitOfWork(false));
+    const free = isFree ? ofRequest : em.fork({ disableContextResolution: true, useContext: true });
+    return afterTransaction.run(true, () => TransactionContext.create(free, run));
+  }
+}
+
+function extendsClass(each: unknown, base: unknown): boolean {
+  return typeof each === 'function' && typeof base === 'function' && each.prototype instanceof base;
 }
 
 /** The adapters at work, by the configuration that an EntityManager shares with its MikroORM. */
 export const attached = new WeakMap<object, MikroOrmAdapter>();
 
-const OUTSIDE = new CommitQueue();
+/** The flushes that are running, by unit of work. MikroORM runs those of one unit of work one after the other. */
+export const flushing = new WeakMap<object, { readonly done: Promise<void> }>();
+
+/** Set where something runs that has waited for the end of a transaction. */
+export const afterTransaction = new AsyncLocalStorage<true>();

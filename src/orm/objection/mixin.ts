@@ -1,104 +1,84 @@
-import type { Knex } from 'knex';
-import type { Model, ModelClass, StaticHookArguments } from 'objection';
-import { describe } from '../../core/describe.ts';
-import { parseAdapterOptions } from '../adapter-options.ts';
-import { Hooks } from './hooks.ts';
-import { type Query, watchQuery } from './queries.ts';
-import { watch } from './transactions.ts';
+import type { Model, ModelClass } from 'objection';
+import { callSite } from '../../core/origin.ts';
+import { shared } from '../../core/shared.ts';
+import type { AdapterOptions } from '../adapter-options.ts';
+import { BulkGuard, hasReceivers } from '../bulk.ts';
+import { currentCause } from '../causal-context.ts';
+import { OutsideGuard } from '../outside.ts';
+import type { Query } from './query.ts';
 
-type Arguments = StaticHookArguments<Model>;
-/** What of a model class is overridden. */
-interface Statics {
-  new (): Model;
-  knex(knex?: Knex): Knex;
-  bindKnex(knex: Knex): object;
-  onCreateQuery(query: unknown): unknown;
-  beforeInsert(args: Arguments): unknown;
-  afterInsert(args: Arguments): unknown;
-  beforeUpdate(args: Arguments): unknown;
-  afterUpdate(args: Arguments): unknown;
-  beforeDelete(args: Arguments): unknown;
-  afterDelete(args: Arguments): unknown;
+/** The options of `withSignals()`, complete. */
+export interface ObjectionOptions extends Required<AdapterOptions> {
+  readonly atomic: boolean;
+  readonly beforeImage: boolean;
 }
 
-/** The classes that `bindKnex()` has made, and the models that they stand for. */
+/** What the models of one base class have in common. */
+export class Mixin {
+  readonly options: ObjectionOptions;
+  readonly bulk: BulkGuard;
+  readonly outside: OutsideGuard;
+
+  constructor(options: ObjectionOptions) {
+    this.options = options;
+    this.bulk = new BulkGuard(options.bulk);
+    this.outside = new OutsideGuard(options.outside);
+  }
+
+  /** Note the line that makes a query, if it may be warned of: when the query is executed, that call has returned. */
+  noteSite(query: Query, sender: unknown): void {
+    const warnsOfBulk = this.options.bulk === 'warn' || this.options.bulk === 'individual';
+    const isMissed = warnsOfBulk && (hasReceivers('update', sender) || hasReceivers('delete', sender));
+    if (isMissed || (this.options.outside === 'warn' && currentCause() !== undefined)) sites.set(query, callSite());
+  }
+}
+
+const sites = new WeakMap<Query, string>();
+
+/** The line that made a query; `''` if that is not known. */
+export function siteOf(query: Query): string {
+  return sites.get(query) ?? '';
+}
+
+const mixins = new WeakMap<object, Mixin>();
+/** Classes with signals of any copy of this library: two would send everything twice. */
+const claimed: WeakSet<object> = shared('objection', () => new WeakSet());
+/** The classes that `bindKnex()` and `bindTransaction()` have made, and the models that they stand for. */
 const bound = new WeakMap<object, object>();
 
-/** A class that inherits from the given one, and whose own heirs send signals. */
-export function mixIn<TClass extends ModelClass<Model>>(base: TClass, options: unknown): TClass {
-  if (typeof base !== 'function' || !('isObjectionModelClass' in base))
-    throw new TypeError(
-      `withSignals() takes the Model class of Objection, or one that extends it, not ${describe(base)}`,
-    );
-  if (mixed.has(base)) throw new Error('This class has signals already: they would be sent twice.');
-  const hooks = new Hooks(parseAdapterOptions(options, 'withSignals()', { atomic: false, beforeImage: true }));
-  const loud = hooks.options.bulk === 'warn' || hooks.options.bulk === 'individual';
-  const Mixed = class extends (base as unknown as Statics) {
-    static override knex(knex?: Knex): Knex {
-      if (knex === undefined) return super.knex();
-      watch(knex);
-      return super.knex(knex);
-    }
+/** What the class was mixed with, or one that it extends; undefined for a class without signals. */
+export function mixinOf(model: object): Mixin | undefined {
+  if (known.has(model)) return known.get(model);
+  const mixin = chainOf(model)
+    .map((each) => mixins.get(each))
+    .find((each) => each !== undefined);
+  known.set(model, mixin);
+  return mixin;
+}
+const known = new WeakMap<object, Mixin | undefined>();
 
-    static override bindKnex(knex: Knex): object {
-      const model = super.bindKnex(knex);
-      bound.set(model, senderOf(this));
-      return model;
-    }
-
-    static override onCreateQuery(query: unknown): unknown {
-      const result = super.onCreateQuery(query);
-      watchQuery(query as Query, senderOf(this), { atomic: hooks.options.atomic, loud });
-      return result;
-    }
-
-    static override async beforeInsert(args: Arguments): Promise<void> {
-      await super.beforeInsert(args);
-      await hooks.beforeInsert(senderOf(this), args);
-    }
-
-    static override async afterInsert(args: Arguments): Promise<unknown> {
-      await hooks.afterInsert(senderOf(this), args);
-      return super.afterInsert(args);
-    }
-
-    static override async beforeUpdate(args: Arguments): Promise<void> {
-      await super.beforeUpdate(args);
-      await hooks.beforeUpdate(senderOf(this) as ModelClass<Model>, args);
-    }
-
-    static override async afterUpdate(args: Arguments): Promise<unknown> {
-      await hooks.afterUpdate(senderOf(this) as ModelClass<Model>, args);
-      return super.afterUpdate(args);
-    }
-
-    static override async beforeDelete(args: Arguments): Promise<void> {
-      await super.beforeDelete(args);
-      await hooks.beforeDelete(senderOf(this), args);
-    }
-
-    static override async afterDelete(args: Arguments): Promise<unknown> {
-      await hooks.afterDelete(senderOf(this), args);
-      return super.afterDelete(args);
-    }
-  };
-  mixed.add(Mixed);
-  return Mixed as unknown as TClass;
+/** Have a class, and those that extend it, send signals. */
+export function register(model: object, mixin: Mixin): void {
+  mixins.set(model, mixin);
+  claimed.add(model);
 }
 
-/** All classes with signals; a class further down the chain may be asked for. */
-const mixed = {
-  classes: new WeakSet(),
-  add(mixedClass: object): void {
-    this.classes.add(mixedClass);
-  },
-  has(mixedClass: object): boolean {
-    for (let each: object | null = mixedClass; each !== null; each = Object.getPrototypeOf(each) as object | null)
-      if (this.classes.has(each)) return true;
-    return false;
-  },
-};
+export function hasSignals(model: object): boolean {
+  return chainOf(model).some((each) => claimed.has(each));
+}
 
-function senderOf(model: object): object {
-  return bound.get(model) ?? model;
+/** Note that a class stands for another: `bindKnex()` makes such. */
+export function stand(model: object, original: object): void {
+  bound.set(model, original);
+}
+
+export function senderOf(model: object): ModelClass<Model> {
+  return (bound.get(model) ?? model) as ModelClass<Model>;
+}
+
+function chainOf(model: object): object[] {
+  const chain: object[] = [];
+  for (let each: object | null = model; each !== null; each = Object.getPrototypeOf(each) as object | null)
+    chain.push(each);
+  return chain;
 }

@@ -2,9 +2,11 @@ import type { Model, Sequelize, Transaction } from 'sequelize';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
-import { deliver } from '../deliver.ts';
-import { inTurn } from '../lane.ts';
-import { queueOf } from './transactions.ts';
+import { currentCall } from '../causal-context.ts';
+import { OutsideGuard } from '../outside.ts';
+import { sendModelSignal } from '../send-model-signal.ts';
+import { Turns } from '../turns.ts';
+import { leaveTransaction, nodeOf, ownTransaction } from './transactions.ts';
 
 /** The options of `attachSignals()`, complete. */
 export interface SequelizeOptions extends Required<AdapterOptions> {
@@ -23,37 +25,62 @@ export interface Operation {
 
 /** The signals of one Sequelize. */
 export class SequelizeAdapter {
+  readonly sequelize: Sequelize;
   readonly options: SequelizeOptions;
   readonly bulk: BulkGuard;
+  readonly outside: OutsideGuard;
+  /** SQLite has one writer: transactions of the adapter's own wait for each other. */
+  private readonly turns = new Turns();
+  private readonly leaveTransaction: <T>(run: () => T) => T;
 
-  constructor(options: SequelizeOptions) {
+  constructor(sequelize: Sequelize, options: SequelizeOptions) {
+    this.sequelize = sequelize;
     this.options = options;
     this.bulk = new BulkGuard(options.bulk);
+    this.outside = new OutsideGuard(options.outside);
+    this.leaveTransaction = leaveTransaction(sequelize);
   }
 
-  /**
-   * Send to the receivers, one after the other; in a transaction, whose queries must not overlap, also after those of
-   * the other instances in it.
-   */
+  /** Send to the receivers, one after the other, also for several instances that one call writes. */
   send<TKind extends ModelSignalKind>(
     signal: ModelSignal<TKind>,
     sender: unknown,
-    operation: Operation,
-    subject: object,
-    args: object,
+    { transaction }: Operation,
+    args: object | (() => object),
   ): Promise<void> {
-    if (!signal.hasListeners(sender)) return Promise.resolve();
-    const { transaction } = operation;
-    const resource = transaction ?? subject;
-    return inTurn(resource, () =>
-      deliver(signal, sender, args, {
-        resource,
-        using: this.options.using,
-        tx: transaction ?? undefined,
-        queue: queueOf(transaction),
-      }),
-    );
+    return sendModelSignal(signal, sender, args, {
+      database: this,
+      using: this.options.using,
+      tx: transaction ?? undefined,
+      transaction: nodeOf(transaction),
+      call: currentCall(),
+      leaveTransaction: this.leaveTransaction,
+    });
   }
+
+  /** Do a write in a transaction of its own. */
+  ownTransaction<T>(description: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return ownTransaction(this.sequelize, work, (run) => (this.isSqlite ? this.turns.take(description, run) : run()));
+  }
+
+  /** Whether a write that is asked for now would have to wait for a connection. */
+  readonly poolIsFull = (): boolean => {
+    if (this.isSqlite) return !this.turns.isFree;
+    const { pool } = (this.sequelize as unknown as { connectionManager: { pool?: { write?: Pool } & Pool } })
+      .connectionManager;
+    const { available, size, maxSize } = pool?.write ?? pool ?? {};
+    return available === 0 && size !== undefined && maxSize !== undefined && size >= maxSize;
+  };
+
+  private get isSqlite(): boolean {
+    return this.sequelize.getDialect() === 'sqlite';
+  }
+}
+
+interface Pool {
+  readonly available?: number;
+  readonly size?: number;
+  readonly maxSize?: number;
 }
 
 /** The adapters at work, by their Sequelize. */

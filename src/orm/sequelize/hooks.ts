@@ -1,10 +1,12 @@
 import type { Model, ModelStatic } from 'sequelize';
-import type { Changes, PostBulkArgs } from '../../core/model-types.ts';
+import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { hasReceivers } from '../bulk.ts';
 import { INSERTED } from '../inserted.ts';
 import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
+import { deletedAtOf, type Fields, fieldsOf } from './fields.ts';
+import { isIndividual } from './individual.ts';
 import { callSiteOfBulk } from './methods.ts';
+import { beforeInserts, insertRest } from './inserts.ts';
 
 interface BulkOperation extends Operation {
   readonly model: ModelStatic<Model>;
@@ -12,10 +14,6 @@ interface BulkOperation extends Operation {
   readonly attributes?: unknown;
   readonly updateOnDuplicate?: readonly string[];
   readonly ignoreDuplicates?: boolean;
-}
-interface Fields {
-  readonly updateFields: ReadonlySet<string>;
-  readonly changes: Changes;
 }
 const ADVICE = 'Use save() or destroy() on instances, listen to postBulk, or attach with another `bulk` option.';
 
@@ -27,13 +25,15 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
   const beforeSave = async (instance: Model, operation: Operation, args: object): Promise<void> => {
     if (!preSave.hasListeners(modelOf(instance))) return;
     const before = { ...instance.dataValues } as Record<string, unknown>;
-    await adapter.send(preSave, modelOf(instance), operation, instance, { instance, raw: false, ...args });
+    await adapter.send(preSave, modelOf(instance), operation, { instance, raw: false, ...args });
     // save({ fields }) would not write what a receiver has changed beside them
     for (const [field, value] of Object.entries(instance.dataValues as object)) {
       if (value !== before[field] && operation.fields !== undefined && !operation.fields.includes(field))
         operation.fields.push(field);
     }
   };
+  const afterSave = (instance: Model, operation: Operation, args: object): Promise<void> =>
+    adapter.send(postSave, modelOf(instance), operation, { instance, raw: false, ...args });
   const dates = new WeakMap<Model, unknown>();
   const beforeDateChange = (instance: Model, operation: Operation): Promise<void> => {
     const field = deletedAtOf(instance);
@@ -42,80 +42,63 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
   };
   const afterDateChange = (instance: Model, operation: Operation): Promise<void> => {
     const field = deletedAtOf(instance);
-    const fields = {
-      updateFields: new Set([field]),
-      changes: { [field]: { from: dates.get(instance), to: instance.get(field) ?? null } },
-    };
-    return adapter.send(postSave, modelOf(instance), operation, instance, {
-      instance,
-      raw: false,
-      created: false,
-      ...fields,
-    });
+    const changes = { [field]: { from: dates.get(instance), to: instance.get(field) ?? null } };
+    return afterSave(instance, operation, { created: false, updateFields: new Set([field]), changes });
   };
-  const announce = (operation: PostBulkArgs['operation'], { model }: BulkOperation): void => {
-    adapter.bulk.announce(operation, model, ADVICE, callSiteOfBulk());
-  };
-  /** Loud, or told to go instance by instance, with the hooks above. */
+  const beforeDelete = (instance: Model, operation: Operation): Promise<void> =>
+    adapter.send(preDelete, modelOf(instance), operation, { instance, origin: instance });
+  const afterDelete = (instance: Model, operation: Operation): Promise<void> =>
+    adapter.send(postDelete, modelOf(instance), operation, { instance, origin: instance });
   const beforeBulk = (operation: PostBulkArgs['operation'], options: BulkOperation): void => {
-    if (options.individualHooks === true) return;
-    if (adapter.options.bulk === 'individual' && hasReceivers(operation, options.model)) options.individualHooks = true;
-    else announce(operation, options);
+    if (options.individualHooks === true || isIndividual()) return;
+    adapter.bulk.announce(operation, options.model, ADVICE, callSiteOfBulk());
   };
   const afterBulk = (
     operation: PostBulkArgs['operation'],
     options: BulkOperation,
     values: unknown,
     count?: number,
-  ): Promise<void> =>
-    options.individualHooks === true
-      ? Promise.resolve()
-      : adapter.send(postBulk, options.model, options, options, { operation, where: options.where, values, count });
+  ): Promise<void> => {
+    if (options.individualHooks === true || isIndividual()) return Promise.resolve();
+    return adapter.send(postBulk, options.model, options, { operation, where: options.where, values, count });
+  };
   const isUpsert = ({ updateOnDuplicate, ignoreDuplicates }: BulkOperation): boolean =>
     (updateOnDuplicate !== undefined && updateOnDuplicate.length > 0) || ignoreDuplicates === true;
 
   return {
     beforeCreate: (instance: Model, operation: Operation) => beforeSave(instance, operation, INSERTED),
-    afterCreate: (instance: Model, operation: Operation) =>
-      adapter.send(postSave, modelOf(instance), operation, instance, { instance, ...INSERTED }),
+    afterCreate: (instance: Model, operation: Operation) => afterSave(instance, operation, INSERTED),
     beforeUpdate: async (instance: Model, operation: Operation) => {
       if (!preSave.hasListeners(modelOf(instance)) && !postSave.hasListeners(modelOf(instance))) return;
-      await beforeSave(instance, operation, { created: false, ...fieldsOf(instance) });
-      updates.set(instance, fieldsOf(instance));
+      await beforeSave(instance, operation, { created: false, ...fieldsOf(instance, operation) });
+      updates.set(instance, fieldsOf(instance, operation));
     },
     afterUpdate: async (instance: Model, operation: Operation) => {
       if (!postSave.hasListeners(modelOf(instance))) return;
-      const fields = updates.get(instance) ?? fieldsOf(instance);
+      const fields = updates.get(instance) ?? fieldsOf(instance, operation);
       updates.delete(instance);
-      await adapter.send(postSave, modelOf(instance), operation, instance, {
-        instance,
-        raw: false,
-        created: false,
-        ...fields,
-      });
+      await afterSave(instance, operation, { created: false, ...fields });
     },
     beforeDestroy: (instance: Model, operation: Operation) =>
-      isSoft(instance, operation)
-        ? beforeDateChange(instance, operation)
-        : adapter.send(preDelete, modelOf(instance), operation, instance, { instance, origin: instance }),
+      (isSoft(instance, operation) ? beforeDateChange : beforeDelete)(instance, operation),
     afterDestroy: (instance: Model, operation: Operation) =>
-      isSoft(instance, operation)
-        ? afterDateChange(instance, operation)
-        : adapter.send(postDelete, modelOf(instance), operation, instance, { instance, origin: instance }),
+      (isSoft(instance, operation) ? afterDateChange : afterDelete)(instance, operation),
     beforeRestore: beforeDateChange,
     afterRestore: afterDateChange,
 
     beforeBulkCreate: async (instances: Model[], options: BulkOperation) => {
       if (options.individualHooks === true) return;
-      if (isUpsert(options)) announce('upsert', options);
-      else for (const instance of instances) await beforeSave(instance, options, INSERTED);
+      if (isUpsert(options)) beforeBulk('upsert', options);
+      else await beforeInserts(adapter, instances, options);
     },
     afterBulkCreate: async (instances: Model[], options: BulkOperation) => {
       if (options.individualHooks === true) return;
-      if (isUpsert(options)) await afterBulk('upsert', options, instances, instances.length);
-      else
-        for (const instance of instances)
-          await adapter.send(postSave, modelOf(instance), options, instance, { instance, ...INSERTED });
+      if (isUpsert(options)) {
+        await afterBulk('upsert', options, instances, instances.length);
+        return;
+      }
+      await insertRest(instances, options);
+      for (const instance of instances) await afterSave(instance, options, INSERTED);
     },
     beforeBulkUpdate: (options: BulkOperation) => {
       beforeBulk('update', options);
@@ -130,31 +113,13 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     },
     afterBulkRestore: (options: BulkOperation) => afterBulk('update', options, undefined),
     beforeUpsert: (_values: object, options: BulkOperation) => {
-      announce('upsert', options);
+      beforeBulk('upsert', options);
     },
     afterUpsert: ([instance]: [Model], options: BulkOperation) => afterBulk('upsert', options, instance.get(), 1),
-  };
-}
-
-function fieldsOf(instance: Model): Fields {
-  const changed = instance.changed();
-  const fields = changed === false ? [] : changed;
-  return {
-    updateFields: new Set(fields),
-    changes: Object.fromEntries(
-      fields.map((field) => [field, { from: instance.previous(field) as unknown, to: instance.get(field) }]),
-    ),
   };
 }
 
 /** A paranoid model keeps its rows: deleting one is an update of its delete date. */
 function isSoft(instance: Model, { force }: Operation): boolean {
   return force !== true && (modelOf(instance) as { options: { paranoid?: boolean } }).options.paranoid === true;
-}
-
-function deletedAtOf(instance: Model): string {
-  return (
-    (modelOf(instance) as { _timestampAttributes: { deletedAt?: string } })._timestampAttributes.deletedAt ??
-    'deletedAt'
-  );
 }

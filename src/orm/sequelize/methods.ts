@@ -1,9 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Model, ModelStatic, Sequelize } from 'sequelize';
+import type { Model, ModelStatic, Sequelize, Transaction } from 'sequelize';
+import { isObject } from '../../core/describe.ts';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { hasReceivers, callSite } from '../bulk.ts';
+import { callSite, hasReceivers, nobodyListens } from '../bulk.ts';
+import { currentCall, WriteCall } from '../causal-context.ts';
 import { patch } from '../patch.ts';
-import { attached, modelOf, type Operation, sequelizeOf } from './adapter.ts';
+import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
+import { adapterOf, canBeIndividual, individually } from './individual.ts';
+import { nodeOf, transactionFor } from './transactions.ts';
 
 const sites = new AsyncLocalStorage<string>();
 
@@ -12,31 +16,34 @@ export function callSiteOfBulk(): string | undefined {
   return sites.getStore();
 }
 
-/** What hooks cannot do: open a transaction around a write, and know the line that asked for it. */
+/** Calls that save several instances at once, by hooks for each: their receivers run one after the other. */
+const severalInstances = new WeakSet<WriteCall>();
+
+const SAVES = [preSave, postSave];
+const DELETES = [preSave, postSave, preDelete, postDelete];
+
+/** What hooks cannot do: open a transaction around a write, and know where and by which line it was asked for. */
 export function interceptMethods(sequelize: Sequelize): () => void {
   const { Model: Base } = sequelize.constructor as unknown as { Model: ModelStatic<Model> };
   const undo = [
     ...(['save', 'destroy', 'restore'] as const).map((name) =>
       patch(Base.prototype as object, name, (original) => {
-        return function (this: Model, options?: Operation) {
-          return atomically(
-            this,
-            options,
-            original as never,
-            name === 'destroy' ? [preSave, postSave, preDelete, postDelete] : [preSave, postSave],
-          );
+        return function (this: Model, ...args: unknown[]) {
+          const run = (given: unknown[]): unknown => Reflect.apply(original, this as never, given as never[]);
+          const adapter = nobodyListens() ? undefined : adapterOf(this);
+          if (adapter === undefined) return run(args);
+          return writeInstance({ adapter, instance: this, name, args, run });
         };
       }),
     ),
-    ...(['update', 'destroy', 'restore', 'upsert', 'bulkCreate'] as const).map((name) =>
+    // The position of its options among the arguments of each.
+    ...Object.entries({ update: 1, destroy: 0, restore: 0, upsert: 1, bulkCreate: 1, increment: 1 }).map(([name, at]) =>
       patch(Base, name, (original) => {
         return function (this: ModelStatic<Model>, ...args: unknown[]) {
-          const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
-          const policy = attached.get(sequelizeOf(this))?.options.bulk;
-          const loud =
-            (policy === 'warn' || policy === 'individual') &&
-            hasReceivers(name === 'destroy' ? 'delete' : 'update', this);
-          return loud ? sites.run(callSite(), run) : run();
+          const run = (given: unknown[]): unknown => Reflect.apply(original, this as never, given as never[]);
+          const adapter = nobodyListens() ? undefined : adapterOf(this);
+          if (adapter === undefined) return run(args);
+          return writeRows({ adapter, model: this, name, at, args, run });
         };
       }),
     ),
@@ -46,22 +53,77 @@ export function interceptMethods(sequelize: Sequelize): () => void {
   };
 }
 
-/** With `atomic`, a write that has receivers and no transaction gets one. */
-function atomically(
-  instance: Model,
-  options: Operation | undefined,
-  method: (this: Model, options?: Operation) => Promise<unknown>,
-  signals: readonly { hasListeners(sender: unknown): boolean }[],
-): Promise<unknown> {
-  const sequelize = sequelizeOf(instance);
-  const { _cls: cls } = sequelize.constructor as { _cls?: { get(name: string): unknown } };
-  const surrounded = (options?.transaction ?? cls?.get('transaction') ?? undefined) !== undefined;
-  if (
-    attached.get(sequelize)?.options.atomic !== true ||
-    surrounded ||
-    !signals.some((signal) => signal.hasListeners(modelOf(instance)))
-  ) {
-    return method.call(instance, options);
+interface InstanceWrite {
+  readonly adapter: SequelizeAdapter;
+  readonly instance: Model;
+  readonly name: string;
+  readonly args: unknown[];
+  readonly run: (args: unknown[]) => unknown;
+}
+
+function writeInstance({ adapter, instance, name, args, run }: InstanceWrite): unknown {
+  const model = modelOf(instance);
+  const description = `${name}() of ${(model as { name: string }).name}`;
+  const [options] = args as [Operation?];
+  const transaction = noticeOutside(adapter, options, description);
+  const surrounding = currentCall();
+  const call = surrounding !== undefined && severalInstances.has(surrounding) ? surrounding : new WriteCall();
+  const heard = (name === 'destroy' ? DELETES : SAVES).some((signal) => signal.hasListeners(model));
+  if (!heard || !adapter.options.atomic || transaction !== undefined || !isOptions(args)) {
+    return call.run(() => run(args));
   }
-  return sequelize.transaction((transaction) => method.call(instance, { ...options, transaction }));
+  return call.run(() =>
+    adapter.ownTransaction(description, async (opened) => await run([{ ...options, transaction: opened }])),
+  );
+}
+
+interface RowsWrite {
+  readonly adapter: SequelizeAdapter;
+  readonly model: ModelStatic<Model>;
+  readonly name: string;
+  readonly at: number;
+  readonly args: unknown[];
+  readonly run: (args: unknown[]) => unknown;
+}
+
+function writeRows({ adapter, model, name, at, args, run }: RowsWrite): unknown {
+  const description = `${name}() of ${model.name}`;
+  const options = args[at] as Operation | undefined;
+  const transaction = noticeOutside(adapter, options, description);
+  const concerns = hasReceivers(name === 'destroy' ? 'delete' : 'update', model);
+  const { bulk, atomic } = adapter.options;
+  const withOptions = (given: object): unknown => run(args.map((each, index) => (index === at ? given : each)));
+  if (bulk === 'individual' && concerns && (name === 'update' || name === 'destroy') && args.length === at + 1) {
+    const values = name === 'update' ? (args[0] as Record<string, unknown>) : undefined;
+    if (canBeIndividual(name, model, values, options)) {
+      const write = { adapter, model, name, values, options: options as object, transaction } as const;
+      return individually({ ...write, run: async (given) => await withOptions(given) });
+    }
+  }
+  const call = new WriteCall();
+  if (options?.individualHooks === true) severalInstances.add(call);
+  const whole = (): unknown => {
+    if (name === 'bulkCreate' && atomic && concerns && transaction === undefined && isOptions(args.slice(at))) {
+      return adapter.ownTransaction(
+        description,
+        async (opened) => await run([args[0], { ...options, transaction: opened }]),
+      );
+    }
+    return run(args);
+  };
+  const site = concerns && (bulk === 'warn' || bulk === 'individual') ? callSite() : undefined;
+  return call.run(() => (site === undefined ? whole() : sites.run(site, whole)));
+}
+
+/** Whether the arguments are the options alone, or nothing: Sequelize itself refuses others. */
+function isOptions(args: readonly unknown[]): boolean {
+  return args.length === 0 || (args.length === 1 && (args[0] === undefined || isObject(args[0])));
+}
+
+/** Returns the transaction that the write is part of. */
+function noticeOutside(adapter: SequelizeAdapter, options: unknown, description: string): Transaction | undefined {
+  const transaction = transactionFor(adapter.sequelize, isObject(options) ? options : undefined);
+  const { poolIsFull } = adapter;
+  adapter.outside.check({ database: adapter, transaction: nodeOf(transaction), description, poolIsFull });
+  return transaction;
 }

@@ -27,7 +27,7 @@ function sequelize(atomic: boolean): CommitSubject<Transaction> {
       const ambient = new AsyncLocalStorage<Transaction>();
       return {
         sender: Item,
-        insert: (id, tx = ambient.getStore()) => Item.create({ id, note: 'new' }, inTransaction(tx)),
+        insert: (id, tx = running(ambient.getStore())) => Item.create({ id, note: 'new' }, inTransaction(tx)),
         ids: async () => (await Item.findAll()).map((item) => item.get('id') as number),
         transaction: (run, transaction) => database.transaction(inTransaction(transaction), run),
         manual: async () => {
@@ -41,6 +41,11 @@ function sequelize(atomic: boolean): CommitSubject<Transaction> {
       };
     },
   };
+}
+
+/** What libraries for ambient transactions do: one that has ended is none. */
+function running(transaction: (Transaction & { readonly finished?: string }) | undefined): Transaction | undefined {
+  return transaction?.finished === undefined ? transaction : undefined;
 }
 
 commits(sequelize(false));

@@ -1,0 +1,69 @@
+import { hasReceivers } from '../bulk.ts';
+import { announce, isBulkHeard, sendAfter, writeWhole } from './bulk-write.ts';
+import type { Handle } from './handle.ts';
+import { canBeIndividual, describeQuery, isOfRows, isUnderstood, type Query, type Run } from './query.ts';
+import { RowWrite } from './row-write.ts';
+
+/** Run a write, with the signals that it sends. */
+export function perform(run: Run, query: Query, through: Handle): unknown {
+  const { options, driver } = through.shared;
+  const description = describeQuery(query);
+  const handle = through.effective;
+  try {
+    handle.checkOutside(description, run.site);
+    const isHeard = hasReceivers(query.operation, query.table);
+    const isUsual = isOwn(run, through) && isUnderstood(run, driver.results !== undefined);
+    if (isUsual && isOfRows(query)) {
+      if (!isHeard) return handle.plainly(description, run.natively);
+      return handle.within(description, (inside) => new RowWrite(run, query, inside).perform());
+    }
+    const isAtomic = options.atomic || handle.scope.transaction !== undefined;
+    if (options.bulk === 'individual' && isHeard && isUsual && isAtomic && canBeIndividual(query)) {
+      // In a transaction of the app it gets a savepoint: it is done whole or not at all, as the statement would be.
+      return handle.transaction(description, (inside) => new RowWrite(run, query, inside).perform(), [], true);
+    }
+    return performWhole(run, description, through);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** Run a query that writes in the queries that it is built `with()`. */
+export function performSelect(run: Run, through: Handle): unknown {
+  try {
+    through.effective.checkOutside('a query with writes', run.site);
+    return performWhole(run, 'a query with writes', through);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** Run a query that was prepared before. It goes where it was prepared for, so that it gets no transaction. */
+export function performPrepared(run: Run, query: Query, through: Handle): unknown {
+  const handle = through.effective;
+  try {
+    handle.checkOutside(describeQuery(query), run.site);
+    announce(run, handle);
+    return whereItIs(run, describeQuery(query), handle);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function performWhole(run: Run, description: string, through: Handle): unknown {
+  const handle = through.effective;
+  announce(run, handle);
+  if (!isBulkHeard(run) || !isOwn(run, through)) return whereItIs(run, description, handle);
+  return handle.within(description, (inside) => writeWhole(run, inside));
+}
+
+function whereItIs(run: Run, description: string, handle: Handle): unknown {
+  if (!isBulkHeard(run)) return handle.plainly(description, run.natively);
+  const write = handle.write();
+  return sendAfter(handle.plainly(description, run.natively) as Promise<unknown>, run, write);
+}
+
+/** Whether it goes to the database of the handle; what is built `with()` a replica's queries goes to that replica. */
+function isOwn({ builder }: Run, { session }: Handle): boolean {
+  return builder.session === session;
+}

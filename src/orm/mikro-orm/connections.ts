@@ -1,0 +1,85 @@
+import type { EntityManager } from '@mikro-orm/core';
+import { currentCall } from '../causal-context.ts';
+import { ownerOf, patch } from '../patch.ts';
+import { attached, type MikroOrmAdapter } from './adapter.ts';
+import { EntityManagerCall } from './calls.ts';
+import type { FollowedTransaction } from './transactions.ts';
+
+type Natively = (argument?: object) => Promise<object>;
+type Interceptor = (adapter: MikroOrmAdapter, argument: never, natively: Natively) => Promise<unknown>;
+
+const INTERCEPTORS: Readonly<Record<string, Interceptor>> = { begin, commit, rollback, transactional };
+
+/** Follow the transactions that are begun, by an EntityManager or on the connection itself. Returns what ends that. */
+export function interceptTransactions(em: EntityManager): () => void {
+  const connection = em.getConnection('write');
+  const undo = Object.entries(INTERCEPTORS).map(([name, interceptor]) =>
+    patch(ownerOf(connection, name), name, (original) => {
+      return function (this: { readonly config: object }, first: object | undefined, ...rest: unknown[]) {
+        const natively: Natively = (argument = first) =>
+          Reflect.apply(original, this as never, [argument, ...rest] as never) as Promise<object>;
+        const adapter = attached.get(this.config);
+        return adapter === undefined ? natively() : interceptor(adapter, first as never, natively);
+      };
+    }),
+  );
+  return () => {
+    for (const step of undo) step();
+  };
+}
+
+async function begin(
+  adapter: MikroOrmAdapter,
+  options: { readonly ctx?: object } | undefined,
+  natively: Natively,
+): Promise<object> {
+  const call = currentCall();
+  if (options?.ctx === undefined) await adapter.checkOutside(undefined, () => 'a transaction of its own');
+  const handle = await natively();
+  const isOfFlush = call instanceof EntityManagerCall && call.method === 'flush';
+  await adapter.transactions.follow(handle, isOfFlush ? 'flush' : 'app');
+  return handle;
+}
+
+/** What is asked for in it belongs to it, whichever payload is asked. */
+function transactional(
+  { transactions }: MikroOrmAdapter,
+  work: (handle: object) => Promise<unknown>,
+  natively: Natively,
+): Promise<object> {
+  return natively((handle: object) => transactions.known(handle)?.nodeOfCall.run(() => work(handle)) ?? work(handle));
+}
+
+/** When it fails, the connection is held until the rollback. */
+async function commit(adapter: MikroOrmAdapter, handle: object | undefined, natively: Natively): Promise<object> {
+  const result = await natively();
+  const followed = handle && adapter.transactions.known(handle);
+  if (followed === undefined) return result;
+  if (!isSavepoint(handle)) followed.node.commit();
+  await settleIfEnded(followed);
+  return result;
+}
+
+async function rollback(adapter: MikroOrmAdapter, handle: object | undefined, natively: Natively): Promise<object> {
+  const followed = handle && adapter.transactions.known(handle);
+  try {
+    return await natively();
+  } finally {
+    if (followed !== undefined) {
+      if (!isSavepoint(handle)) followed.rollback();
+      await settleIfEnded(followed);
+    }
+  }
+}
+
+/** What waits runs when the call of the EntityManager has returned, if one has ended it. */
+async function settleIfEnded({ node }: FollowedTransaction): Promise<void> {
+  if (node.state === 'open') return;
+  const call = currentCall();
+  if (call instanceof EntityManagerCall) call.ended.add(node);
+  else await node.settle();
+}
+
+function isSavepoint(handle: object | undefined): boolean {
+  return handle !== undefined && 'savepointName' in handle;
+}
