@@ -125,6 +125,19 @@ describe('on sql.js', () => {
     expect(log).toHaveLength(3);
   });
 
+  test('a transaction that has begun while nobody listened is one, too', async () => {
+    const runner = dataSource.createQueryRunner();
+    const early = preSave.connect(() => undefined, { sender: Task, owner });
+    dataSource.subscribers.push({ beforeTransactionStart: () => void early.disconnect() });
+    await runner.startTransaction();
+    postSave.connect((_sender, { onCommit }) => onCommit(() => log.push('committed')), { sender: Task, owner });
+    await runner.manager.save(task());
+    expect(log).toEqual([]);
+    await runner.commitTransaction();
+    expect(log).toEqual(['committed']);
+    dataSource.subscribers.pop();
+  });
+
   test('a transaction that is begun and ended with query() is one, too', async () => {
     postSave.connect((_sender, { onCommit }) => onCommit(() => log.push('committed')), { sender: Owner, owner });
     const runner = dataSource.createQueryRunner();
@@ -237,8 +250,7 @@ describe('on sql.js', () => {
     beforeEach(async () => {
       await dataSource.manager.save([1, 2].map((each) => Object.assign(new Label(), { code: `c${String(each)}` })));
       m2mChanged.connect(
-        (_sender, { action, instance, pkSet }) =>
-          log.push(`${action} ${String(instance.title)} ${[...(pkSet ?? [])].join()}`),
+        (_sender, { action, instance, pkSet }) => log.push(`${action} ${instance.title} ${[...(pkSet ?? [])].join()}`),
         { sender: Task, owner },
       );
     });

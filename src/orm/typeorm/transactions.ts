@@ -30,7 +30,7 @@ export class TransactionRegistry {
 
   /** Whether statements must be heard of, even if nobody listens to a signal any more. */
   get isTracking(): boolean {
-    return this.open.size > 0 || this.ended.size > 0;
+    return this.open.size > 0 || this.ended.size > 0 || this.between.size > 0;
   }
 
   /** What a query runner is writing into; undefined outside a transaction. */
@@ -89,7 +89,9 @@ export class TransactionRegistry {
 
   /** TypeORM is about to begin a transaction. */
   starting(runner: QueryRunner): void {
-    if (depthOf(runner) === 0 && !this.open.has(runner)) this.between.add(runner);
+    if (depthOf(runner) > 0 || this.open.has(runner)) return;
+    this.hooks.watchRelease(runner);
+    this.between.add(runner);
   }
 
   /** TypeORM has begun a transaction, in whatever way; not every driver has a statement for it. */
