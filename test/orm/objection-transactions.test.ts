@@ -105,7 +105,9 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
               'Nothing was written: the database rolls the transaction back',
             );
           else
-            expect(await User.transaction((trx) => User.query(trx).insert({ name: 'a' }))).toMatchObject({ name: 'a' });
+            expect(await User.transaction((trx) => User.query(trx).insert({ name: 'a' }).execute())).toMatchObject({
+              name: 'a',
+            });
           const byHand = await knex.transaction();
           await User.query(byHand).insert({ name: 'b' });
           await byHand.commit();
@@ -173,9 +175,14 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
     test('every way to begin and to end a transaction', async () => {
       const { User, Log } = define();
       listen(User);
-      const save = (trx: Knex.Transaction, name: string): PromiseLike<unknown> => User.query(trx).insert({ name });
+      const save = (trx: Knex.Transaction, name: string): Promise<unknown> =>
+        User.query(trx).insert({ name }).execute();
       await User.transaction((trx) => save(trx, '1'));
-      await transaction(User, Log, (Bound) => Bound.query().insert({ name: '2' }));
+      await transaction(User, Log, (Bound) =>
+        Bound.query()
+          .insert({ name: '2' } as never)
+          .execute(),
+      );
       await transaction(knex, (trx) => save(trx, '3'));
       const started = await User.startTransaction();
       await save(started, '4');
@@ -286,7 +293,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
         await Promise.all(
           names.map((name, index) =>
             requests.run(`request ${name}`, () => {
-              if (index % 3 === 0) return User.query().insert({ name }).execute();
+              if (index % 3 === 0) return User.query().insert({ name }).execute() as Promise<unknown>;
               if (index % 3 === 1) return pool.transaction((trx) => User.query(trx).insert({ name }));
               return pool
                 .transaction(async (trx) => {
@@ -319,7 +326,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
         { sender: User, owner },
       );
       await User.query().insert({ name: 'a' });
-      await User.transaction((trx) => User.query(trx).insert({ name: 'b' }));
+      await User.transaction((trx) => User.query(trx).insert({ name: 'b' }).execute());
       clearInterval(worker);
       expect(await namesOf('logs', 'text')).toEqual(['a', 'b']);
     });

@@ -116,7 +116,10 @@ function define(base: typeof Model, knex: Knex, hooks: string[]): Models {
   const note = (model: Model, hook: string, context: QueryContext): void => {
     hooks.push(`${model.constructor.name} ${hook} ${String(context.by)}`);
   };
-  class Base extends base {}
+  class Base extends base {
+    // What is written at a time has no order that could be compared.
+    static override concurrency = 1;
+  }
   class Hooked extends Base {
     override $beforeInsert(context: QueryContext): void {
       note(this, '$beforeInsert', context);

@@ -101,7 +101,7 @@ const extras = fc
     ...(
       [
         call('context', some({ by: 'me' })),
-        call('returning', some('*', 'id', ['id', 'name'])),
+        call('returning', some<unknown>('*', 'id', ['id', 'name'])),
         call('runBefore', some({ fn: 'nothing' }, { fn: 'fail' })),
         call('runAfter', some({ fn: 'box' }, { fn: 'nothing' }, { fn: 'fail' })),
         call('onError', some({ fn: 'recover' }, { fn: 'fail' })),
@@ -416,6 +416,7 @@ export const objection: Subject<Step> = {
   },
   options: { atomic: [true], beforeImage: [false] },
   known: [
+    { configuration: /atomic: true/, reason: 'what a call wrote before it failed is undone: the option is for that' },
     {
       configuration: /bulk: "throw"/,
       reason:
