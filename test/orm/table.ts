@@ -77,8 +77,8 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Objection](#objection)',
     suite: 'Objection',
     fires: '`insert()`; `patch()`, `update()`, `delete()` of an instance or by id; graphs',
-    loud: 'other `patch()`, `update()`, `delete()`; `onConflict()`',
-    unseen: '`relate()`, `unrelate()`, knex',
+    loud: 'other `patch()`, `update()`, `delete()`; `relate([…])`, `unrelate()`; `onConflict()`',
+    unseen: '`truncate()`, knex',
     reads: 'one before an update ¹, after one with expressions, and before a delete by id',
   },
 ];
