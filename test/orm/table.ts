@@ -23,7 +23,7 @@ const ADAPTERS: readonly Adapter[] = [
     fires: '`save()`, `insert()`, `remove()`, `softRemove()`, `recover()`, cascades; `m2mChanged`',
     loud: '`update()`, `delete()`, `upsert()`, `softDelete()`, query builders',
     unseen: '`query()`, `clear()`, `{ listeners: false }`',
-    reads: 'none',
+    reads: 'before `m2mChanged`, and of orphaned rows',
   },
   {
     orm: '[Mongoose](#mongoose)',
