@@ -12,10 +12,13 @@
  */
 import type { ModelSignal } from './core/model-types.ts';
 import * as models from './models.ts';
-import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
+import type { AdapterOptions } from './orm/adapter-options.ts';
 import { extension } from './orm/prisma/extension.ts';
+import { parsePrismaOptions } from './orm/prisma/options.ts';
+import type { TransactionOptions } from './orm/prisma/plan.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
+export type { TransactionOptions } from './orm/prisma/plan.ts';
 
 /** The options of `signals()`. */
 export interface SignalsOptions extends AdapterOptions {
@@ -31,6 +34,12 @@ export interface SignalsOptions extends AdapterOptions {
    * `changes` is null. An `upsert()` reads its row in any case: only so is `created` known.
    */
   readonly beforeImage?: boolean;
+  /**
+   * The limits of the transactions that `atomic` opens, as `$transaction()` takes them: a plain write has none, and its
+   * receivers may be slow. By default `maxWait` and `timeout` are ten minutes each, whatever the client's
+   * `transactionOptions` say.
+   */
+  readonly transaction?: TransactionOptions;
 }
 
 /**
@@ -80,7 +89,7 @@ export function signals(
   options?: SignalsOptions,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- $extends() wants whatever it has made itself
 ): <TClient>(client: TClient) => TClient extends { $extends: any } ? TClient : never {
-  return extension(parseAdapterOptions(options, 'signals()', { atomic: true, beforeImage: true })) as never;
+  return extension(parsePrismaOptions(options)) as never;
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- any client, as long as it is not registered */
