@@ -15,10 +15,10 @@ import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
 import { extension } from './orm/prisma/extension.ts';
 import { parsePrismaOptions } from './orm/prisma/options.ts';
-import type { TransactionOptions } from './orm/prisma/plan.ts';
+import type { TransactionOptions } from './orm/prisma/write-plan.ts';
 
 export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
-export type { TransactionOptions } from './orm/prisma/plan.ts';
+export type { TransactionOptions } from './orm/prisma/write-plan.ts';
 
 /** The options of `signals()`. */
 export interface SignalsOptions extends AdapterOptions {

@@ -13,8 +13,10 @@ import {
   poolSizeOf,
   transactionOf,
 } from './client.ts';
-import { needsNoSignals, operationOf, type Place, planOf, type PrismaOptions, type WritePlan } from './plan.ts';
-import { type PlacedWrite, writeRows } from './writes.ts';
+import type { PlacedWrite } from './placed-write.ts';
+import { needsNoSignals, operationOf, planOf } from './plan.ts';
+import type { Place, PrismaOptions, WritePlan } from './write-plan.ts';
+import { writeRows } from './writes.ts';
 
 const ADVICE = 'Write rows one by one, listen to postBulk, or extend with another `bulk` option.';
 
@@ -196,19 +198,20 @@ async function perform(plan: WritePlan, scope: Scope, { args, query, __internalP
   const result = plan.selection === undefined ? await place.untouched() : await writeRows(plan, place);
   const own = (result as { count?: number } | undefined)?.count ?? (Array.isArray(result) ? result.length : undefined);
   for (const { model, operation, where, values } of plan.bulk) {
-    const count = values === args.data && model === plan.model ? own : undefined;
+    const count = values === plan.args.data && model === plan.model ? own : undefined;
     await write.send(postBulk, model, { operation, where, values, count });
   }
   return result;
 }
 
+/** Of all that may be wrong with a transaction, this alone the commit does not tell. */
 async function isDoomed(client: Client): Promise<boolean> {
   if (!doomsTransactions(client)) return false;
   try {
     await executeUnseen(client, 'select 1');
     return false;
-  } catch {
-    return true;
+  } catch (error) {
+    return String(error).includes('25P02');
   }
 }
 

@@ -5,9 +5,9 @@
 import { isObject } from '../../core/describe.ts';
 import { deleteRow, prepareUpdate, type Row } from '../rows.ts';
 import { type Client, doomsTransactions, type Field, fieldsOf, returnsRows } from './client.ts';
-import type { Place, PrismaOptions, WritePlan } from './plan.ts';
+import { asCalled, type PlacedWrite } from './placed-write.ts';
 import { columnsOf, isPlainObject, updateValuesOf } from './values.ts';
-import type { PlacedWrite } from './writes.ts';
+import type { Place, PrismaOptions, WritePlan } from './write-plan.ts';
 
 /**
  * Whether a write may be split.
@@ -75,10 +75,11 @@ export async function writeEach(
     const data = args.data as Row;
     const update = { before, key: {}, ...updateValuesOf(data, fields) };
     const { changed, written } = await prepareUpdate(place.send, model, update);
-    const stored = (await place.write(
-      { where, data: { ...data, ...changed } },
-      { action: 'updateManyAndReturn' },
-    )) as Row[];
+    const isChanged = Object.keys(changed).length > 0;
+    const stored = (await place
+      // updateMany() itself tells only how many.
+      .write({ where, data: { ...data, ...changed } }, { action: 'updateManyAndReturn' })
+      .catch((error: unknown) => asCalled(error, isChanged, place))) as Row[];
     count += assertOne(stored.length, model);
     if (stored[0] !== undefined) await written(columnsOf(stored[0], fields));
   }

@@ -1,7 +1,7 @@
 import { describe, isObject } from '../../core/describe.ts';
 import { entries, unknownOption } from '../../core/options.ts';
 import { parseAdapterOptions } from '../adapter-options.ts';
-import type { PrismaOptions, TransactionOptions } from './plan.ts';
+import type { PrismaOptions, TransactionOptions } from './write-plan.ts';
 
 /** A write that nobody listens to has no limits; these only end what hangs. */
 const TEN_MINUTES = 600_000;

@@ -1,26 +1,12 @@
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk } from '../../models.ts';
-import type { AdapterOptions } from '../adapter-options.ts';
 import { hasReceivers } from '../bulk.ts';
 import { type Args, type Client, type Operation, returnsRows } from './client.ts';
 import { canSplit } from './individual.ts';
-import { type NestedWrite, nestedWrites } from './nested.ts';
-import { type Selection, selectionOf } from './selection.ts';
+import { nestedWrites } from './nested.ts';
+import { selectionOf } from './selection.ts';
 import { isPlainObject } from './values.ts';
-
-/** The options of `signals()`, complete. */
-export interface PrismaOptions extends Required<AdapterOptions> {
-  readonly atomic: boolean;
-  readonly beforeImage: boolean;
-  readonly transaction: TransactionOptions;
-}
-
-/** What Prisma's `$transaction()` takes. */
-export interface TransactionOptions {
-  readonly maxWait?: number;
-  readonly timeout?: number;
-  readonly isolationLevel?: string;
-}
+import type { Method, Place, PrismaOptions, WritePlan } from './write-plan.ts';
 
 /** What the operations of a model do. */
 const OPERATIONS = {
@@ -33,29 +19,12 @@ const OPERATIONS = {
   upsert: 'upsert',
   delete: 'delete',
   deleteMany: 'delete',
-} as const satisfies Record<string, PostBulkArgs['operation']>;
-export type Method = keyof typeof OPERATIONS;
+} as const satisfies Record<Method, PostBulkArgs['operation']>;
 
 /** The operation of this name, if it writes. */
 export function operationOf(method: string): PostBulkArgs['operation'] | undefined {
   return Object.hasOwn(OPERATIONS, method) ? OPERATIONS[method as Method] : undefined;
 }
-
-/** A write, and what of it is sent as what. */
-export interface WritePlan {
-  readonly model: string;
-  readonly method: Method;
-  readonly args: Args;
-  /** The relations that are asked for in place of the row: `update(…).profiles()`. */
-  readonly path: readonly string[];
-  /** Given if it is done with signals for its rows. */
-  readonly selection: Selection | undefined;
-  /** The writes that are not broken down into rows, with the model's own if it is such. */
-  readonly bulk: readonly (NestedWrite & { readonly where?: unknown })[];
-}
-
-/** Where a write is to be done. */
-export type Place = 'outside' | 'transaction' | 'batch';
 
 /** What to do for an operation that writes. */
 export function planOf(

@@ -1,25 +1,11 @@
 import { preDelete } from '../../models.ts';
 import { deleteRow, insertRows, prepareUpdate, type Row } from '../rows.ts';
-import type { ScopedWrite } from '../write-scope.ts';
-import { type Args, type Client, executeUnseen, fieldsOf, type Params } from './client.ts';
+import { type Args, type Client, executeUnseen, fieldsOf } from './client.ts';
 import { writeEach } from './individual.ts';
-import type { PrismaOptions, WritePlan } from './plan.ts';
+import { asCalled, type PlacedWrite, readUnlessRefused } from './placed-write.ts';
 import type { Selection } from './selection.ts';
 import { columnsOf, updateValuesOf } from './values.ts';
-
-/** A write, where it is to be done. */
-export interface PlacedWrite {
-  readonly options: PrismaOptions;
-  /** The client that the caller has; in a transaction, that of the transaction. */
-  readonly client: Client;
-  readonly send: ScopedWrite['send'];
-  /** Read as the caller's operation would, and with its name in errors. */
-  readonly read: (action: 'findUnique' | 'findMany', args: object) => Promise<unknown>;
-  /** The caller's own operation. */
-  readonly write: (args: object, changed?: Partial<Params>) => Promise<unknown>;
-  /** The caller's own operation as it is, with what it resolves to for the caller. */
-  readonly untouched: () => Promise<unknown>;
-}
+import type { WritePlan } from './write-plan.ts';
 
 /** Do a write that sends signals for its rows. */
 export async function writeRows(plan: WritePlan, place: PlacedWrite): Promise<unknown> {
@@ -146,29 +132,10 @@ class Outcome {
   }
 }
 
-/** What Prisma says of arguments that it refuses, it says of the caller's. It refuses before it does anything. */
-async function asCalled(error: unknown, isChanged: boolean, place: PlacedWrite): Promise<never> {
-  if (isValidationError(error) && !isChanged) await place.untouched();
-  throw error;
-}
-
-function isValidationError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'PrismaClientValidationError';
-}
-
 /** The row that a write is of; undefined if there is none, or if Prisma refuses the condition. */
 async function readOne({ model, args }: WritePlan, place: PlacedWrite): Promise<Row | undefined> {
   const row = (await readUnlessRefused(place, 'findUnique', args.where as Row)) as Row | null | undefined;
   return row === null || row === undefined ? undefined : columnsOf(row, fieldsOf(place.client, model));
-}
-
-async function readUnlessRefused(place: PlacedWrite, action: 'findUnique' | 'findMany', where: Row): Promise<unknown> {
-  try {
-    return await place.read(action, { where });
-  } catch (error) {
-    if (isValidationError(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Let upserts of one row take turns: each then knows whether there is a row. SQLite has one writer at a time. */
