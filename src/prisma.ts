@@ -1,11 +1,14 @@
 /**
- * Prisma 7: what is written through an extended client sends the model signals.
+ * Prisma 7, from 7.0 on: what is written through an extended client sends the model signals.
  *
  * | signal | sent |
  * |---|---|
  * | `preSave`, `postSave` | around `create()`, `update()` and `upsert()`; around `createMany()` and `createManyAndReturn()`, for each row |
  * | `preDelete`, `postDelete` | around `delete()` |
- * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`, or on a database that returns no rows (MySQL, SQL Server, MongoDB); for each nested write of another model, and for each write of a batch, `$transaction([…])` |
+ * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`, or on a database that returns no rows (MySQL, SQL Server); after `upsert()` with `atomic: false` outside a transaction; for each nested write of another model, and for each write of a batch, `$transaction([…])` |
+ *
+ * `bulk: 'individual'` splits `updateMany()` and `deleteMany()` if they have nothing but a condition on the model's own
+ * columns and plain values, the model does not refer to itself, and its rows differ in columns whose values are exact.
  *
  * Not seen: what is written through the client that was extended, `$executeRaw()` and `$queryRaw()`, nested `connect`,
  * `disconnect` and `set`, which only join rows, and what the database itself does, such as `onDelete: Cascade`.
@@ -71,7 +74,14 @@ export interface Register {}
  * does, and a delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A
  * savepoint that rolls back takes its `onCommit` callbacks along.
  *
- * @throws TypeError if an option is wrong.
+ * Extensions that are added later come before this one: their query hooks see what the caller gave and what they would
+ * get without it, and `$parent` of theirs is the client that they extended. What writes at once by `upsert()` of one row
+ * takes turns, on PostgreSQL by an advisory lock of the transaction.
+ *
+ * A receiver that uses the app's client is noticed, and refused where it would wait for ever: the size of the pool is
+ * known for `@prisma/adapter-pg`, and one for SQLite; with other driver adapters it is only warned of.
+ *
+ * @throws TypeError if an option is wrong, and from `$extends()` for a version of Prisma that is not supported.
  * @example
  * ```ts
  * const prisma = new PrismaClient({ adapter }).$extends(signals())
