@@ -75,8 +75,8 @@ export interface Register {}
  * savepoint that rolls back takes its `onCommit` callbacks along.
  *
  * Extensions that are added later come before this one: their query hooks see what the caller gave and what they would
- * get without it, and `$parent` of theirs is the client that they extended. What writes at once by `upsert()` of one row
- * takes turns, on PostgreSQL by an advisory lock of the transaction.
+ * get without it, and `$parent` of theirs is the client that they extended. Upserts of one row take turns, on
+ * PostgreSQL by an advisory lock of the transaction.
  *
  * A receiver that uses the app's client is noticed, and refused where it would wait for ever: the size of the pool is
  * known for `@prisma/adapter-pg`, and one for SQLite; with other driver adapters it is only warned of.
