@@ -105,7 +105,9 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
               'Nothing was written: the database rolls the transaction back',
             );
           else
-            expect(await User.transaction((trx) => User.query(trx).insert({ name: 'a' }))).toMatchObject({ name: 'a' });
+            expect(await User.transaction((trx) => User.query(trx).insert({ name: 'a' }).execute())).toMatchObject({
+              name: 'a',
+            });
           const byHand = await knex.transaction();
           await User.query(byHand).insert({ name: 'b' });
           await byHand.commit();
@@ -174,9 +176,9 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
       const { User, Log } = define();
       listen(User);
       const save = (trx: Knex.Transaction, name: string): PromiseLike<unknown> => User.query(trx).insert({ name });
-      await User.transaction((trx) => save(trx, '1'));
-      await transaction(User, Log, (Bound) => Bound.query().insert({ name: '2' }));
-      await transaction(knex, (trx) => save(trx, '3'));
+      await User.transaction(async (trx) => await save(trx, '1'));
+      await transaction(User, Log, (Bound) => Bound.query().insert({ name: '2' }).execute());
+      await transaction(knex, async (trx) => await save(trx, '3'));
       const started = await User.startTransaction();
       await save(started, '4');
       await started.commit();
@@ -287,7 +289,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
           names.map((name, index) =>
             requests.run(`request ${name}`, () => {
               if (index % 3 === 0) return User.query().insert({ name }).execute();
-              if (index % 3 === 1) return pool.transaction((trx) => User.query(trx).insert({ name }));
+              if (index % 3 === 1) return pool.transaction((trx) => User.query(trx).insert({ name }).execute());
               return pool
                 .transaction(async (trx) => {
                   await User.query(trx).insert({ name });
@@ -319,7 +321,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
         { sender: User, owner },
       );
       await User.query().insert({ name: 'a' });
-      await User.transaction((trx) => User.query(trx).insert({ name: 'b' }));
+      await User.transaction((trx) => User.query(trx).insert({ name: 'b' }).execute());
       clearInterval(worker);
       expect(await namesOf('logs', 'text')).toEqual(['a', 'b']);
     });
