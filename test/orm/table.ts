@@ -37,7 +37,7 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Prisma](#prisma)',
     suite: 'Prisma',
     fires: '`create()`, `update()`, `upsert()`, `delete()`, `createMany…()`',
-    loud: '`updateMany…()`, `deleteMany()`, nested writes of other models, batches',
+    loud: '`updateMany…()`, `deleteMany()`, nested writes of other models, batches; `upsert()` without a transaction',
     unseen: '`$executeRaw()`, `$queryRaw()`, nested `connect`',
     reads: 'one before an update ¹ or upsert, and before a delete if `preDelete` has receivers',
   },
