@@ -79,17 +79,6 @@ function performByCriteria({ adapter, manager, name, args, original, run }: Mana
   return withCriteria({ where: write.criteria }, run);
 }
 
-const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Parameters<
-  typeof isIdle
->[0][];
-
-/** Whether no model signal has a receiver, for any model. */
-export function nobodyListens(): boolean {
-  // TypeORM's every step asks: a loop, which makes nothing.
-  for (const signal of SIGNALS) if (!isIdle(signal)) return false;
-  return true;
-}
-
 /** The instances among the arguments: a class, an EntitySchema or a name may stand before them, and options after. */
 function givenIn([first, second, ...rest]: readonly unknown[]): Pick<Required<OrmCallOptions>, 'roots' | 'target'> {
   const named = typeof first === 'function' || typeof first === 'string' || (isObject(first) && '@instanceof' in first);
