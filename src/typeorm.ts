@@ -10,8 +10,8 @@
  *
  * Not seen: `query()`, `clear()`, `callListeners(false)`, `save(…, { listeners: false })`, foreign keys that the ORM
  * nulls for rows dropped from a one-to-many, and what the database itself does (`ON DELETE CASCADE`, triggers). Saving
- * an unchanged instance writes nothing and sends nothing. Reading through the DataSource in a receiver is not noticed as
- * writing is (`outside`), and waits for a connection as that would.
+ * an unchanged instance writes nothing and sends nothing. What a receiver reads through the DataSource is not
+ * noticed as its writes are (`outside`), and waits for a connection as these would.
  */
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ModelSignal } from './core/model-types.ts';
