@@ -1,0 +1,4 @@
+import { equivalence } from '../equivalence.ts';
+import { prisma } from './prisma.ts';
+
+equivalence(prisma);
