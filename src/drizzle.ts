@@ -5,12 +5,14 @@
  * |---|---|
  * | `preSave`, `postSave` | around `insert()`, for each row; around an `update()` whose `where()` names one row by its primary key or a unique column |
  * | `preDelete`, `postDelete` | around a `delete()` of such a row |
- * | `postBulk` | after other updates and deletes; after `onConflictDoUpdate()`, `onConflictDoNothing()` and `insert().select()`, where only the database knows which rows are new; after writes `with()` queries, `from()` other tables, or with placeholders; for each write of a `batch()` |
+ * | `postBulk` | after other updates and deletes; after `onConflictDoUpdate()`, `onConflictDoNothing()` and `insert().select()`, where only the database knows which rows are new; after writes `with()` queries, `from()` other tables, or with placeholders; after prepared statements; for each write of a `batch()`, and for each in a `$with()` of a query that is run |
  *
- * Not seen: what is written through a database that is not wrapped, prepared statements (they are announced as bulk
- * writes when they are prepared), `execute()` and `run()` of SQL, and what the database itself does, such as `ON DELETE
- * CASCADE`. Not for MySQL, which cannot return what it has written, and not for synchronous drivers, which cannot wait
- * for receivers.
+ * Whatever is not understood whole is run as it is, and is a bulk write: options of new releases, `limit()`, methods
+ * that give raw rows, and writes without `returning()` on drivers whose results are not known (see the README).
+ *
+ * Not seen: what is written through a database that is not wrapped, `execute()` and `run()` of SQL, and what the
+ * database itself does, such as `ON DELETE CASCADE`. Not for MySQL, which cannot return what it has written, and not
+ * for synchronous drivers, which cannot wait for receivers.
  */
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 import type { PgDatabase } from 'drizzle-orm/pg-core';
@@ -26,7 +28,7 @@ export interface SignalsOptions extends AdapterOptions {
   /**
    * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes
    * it. Default `true`. With `false`, `tx` outside a transaction is the database; needed for drivers without
-   * transactions, such as neon-http and D1.
+   * transactions: pg-proxy, neon-http and D1.
    */
   readonly atomic?: boolean;
   /**
@@ -58,14 +60,15 @@ export interface Register {}
  * through it sends signals in turn. Receivers run one after the other in connect order, each awaited.
  *
  * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and
- * undoes the write; see `atomic`. Without `returning()`, a write that has receivers resolves to the number of rows by
- * the names that drivers give it (`rowCount`, `rowsAffected`, …).
+ * undoes the write; see `atomic`. A write resolves to what it resolves to without signals. It rejects when PostgreSQL
+ * does not commit the write's own transaction, because a receiver has caught the error of a query in it.
  *
  * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a
- * delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A savepoint that
- * rolls back takes its `onCommit` callbacks along.
+ * delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`), which on PostgreSQL
+ * is asked whether it can commit. A savepoint that rolls back takes its `onCommit` callbacks along.
  *
- * @throws TypeError if an option is wrong, or this is not a database it can wrap; Error if it is wrapped already.
+ * @throws TypeError if an option is wrong, this is not a database it can wrap, or its Drizzle is not supported; Error
+ *   if it is wrapped already.
  * @example
  * ```ts
  * const db = withSignals(drizzle({ client }))

@@ -5,10 +5,15 @@
  * |---|---|
  * | `preSave`, `postSave` | around the insert or update of each entity that `flush()` writes, cascaded ones included; an unchanged entity sends nothing, as MikroORM writes nothing |
  * | `preDelete`, `postDelete` | around the delete of each entity that `flush()` removes, orphans and those that MikroORM cascades to included |
- * | `postBulk` | after `em.insert()`, `insertMany()`, `upsert()`, `upsertMany()`, `nativeUpdate()` and `nativeDelete()` |
+ * | `postBulk` | after `em.insert()`, `insertMany()`, `clone()`, `upsert()`, `upsertMany()`, `nativeUpdate()` and `nativeDelete()` |
  *
  * Not seen: query builders, `getKysely()`, `execute()`, and what the database itself does, such as `ON DELETE CASCADE`.
  * The rows of a pivot table are no entities and send nothing.
+ *
+ * `bulk: 'individual'` covers `nativeUpdate()` and `nativeDelete()` by plain conditions and values, without options and
+ * filters, of entities with one key and without embedded, lazy or computed properties; others stay bulk writes.
+ *
+ * Savepoints are known on SQLite, PostgreSQL, MySQL and MariaDB.
  */
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { ModelSignal } from './core/model-types.ts';
@@ -32,11 +37,16 @@ export type SignalsOptions = AdapterOptions;
  * `tx`. A throw in any of the four signals propagates and rolls the flush back.
  *
  * `updateFields` and `changes` hold what MikroORM compares: relations by their keys, embedded objects by their columns,
- * dates as the database stores them. Adds no queries. A savepoint that rolls back takes its `onCommit` callbacks along.
+ * dates as the database stores them. Adds no queries, but one before a `COMMIT` after a query has failed. A savepoint
+ * that rolls back takes its `onCommit` callbacks along.
  *
- * @returns a `Disposable` that switches it off. MikroORM cannot unregister a subscriber: one that does nothing is left
- * behind.
- * @throws TypeError if an option is wrong; Error if signals are attached to this MikroORM already.
+ * What waits for a commit runs when `flush()`, `transactional()` or `commit()` is done, awaited by it; `orm.em` is
+ * there
+ * the one of the request, or a fork of its own where there is none.
+ *
+ * @returns a `Disposable` that switches it off, and leaves nothing behind.
+ * @throws TypeError if an option is wrong, or MikroORM is another version than 7; Error if signals are attached to this
+ * MikroORM already.
  * @example
  * ```ts
  * const attached = attachSignals(orm)

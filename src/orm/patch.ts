@@ -21,8 +21,9 @@ export function patch(prototype: object, name: string, wrap: (original: Method) 
   if (entry === undefined) {
     const original = methods[name] as Method;
     const replacement = wrap(original);
-    // Name, arity, and what somebody has hung on it.
+    // Name, arity, what somebody has hung on it, and whether it is an async function.
     Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(original));
+    Object.setPrototypeOf(replacement, Object.getPrototypeOf(original) as object);
     entry = { original, replacement, uses: 0 };
     named.set(name, entry);
     methods[name] = entry.replacement;

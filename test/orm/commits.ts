@@ -62,6 +62,8 @@ export interface CommitSubject<Tx> {
   readonly savepoints?: boolean;
   /** Savepoints in savepoints work. Default true. */
   readonly deepSavepoints?: boolean;
+  /** The ORM gives its pool a place back when a connection was lost in a transaction. Default true. */
+  readonly freesLostConnections?: boolean;
   /** `database` is `undefined` for an ORM that has its own (`World.visible`). */
   open(engine: Engine, database: FreshDatabase, pool: number): Promise<World<Tx>>;
 }
@@ -138,7 +140,7 @@ export function commits<Tx>(subject: CommitSubject<Tx>): void {
 }
 
 function scripts<Tx>(subject: CommitSubject<Tx>, engine: Engine, world: World<Tx>): fc.Arbitrary<Script> {
-  const { savepoints = true, deepSavepoints = true } = subject;
+  const { savepoints = true, deepSavepoints = true, freesLostConnections = true } = subject;
   const leaf: fc.Arbitrary<Step>[] = [
     fc.record({ write: fc.constantFrom('direct', 'direct', 'direct', 'queued') }),
     fc.record({ pause: fc.integer({ min: 0, max: 8 }) }),
@@ -150,7 +152,8 @@ function scripts<Tx>(subject: CommitSubject<Tx>, engine: Engine, world: World<Tx
     fc.record({ receivers: fc.constantFrom('disconnect', 'connect') }),
   ];
   if (world.getOrCreate !== undefined) leaf.push(fc.constant({ getOrCreate: true }));
-  if (engine === 'postgres') leaf.push(fc.constant({ deferred: 'violation' }), fc.constant({ connection: 'lost' }));
+  if (engine === 'postgres') leaf.push(fc.constant({ deferred: 'violation' }));
+  if (engine === 'postgres' && freesLostConnections) leaf.push(fc.constant({ connection: 'lost' }));
   const stepsOf = (depth: number): fc.Arbitrary<Step[]> => {
     const step =
       depth === 0 || !savepoints

@@ -63,11 +63,7 @@ describe.each(availableEngines('sqlite', 'postgres'))('Kysely transactions, %s',
     });
   };
   const attach = (options: SignalsOptions<Tables>): Db => withSignals(bare, options);
-  const insert = (tx: Db, name: string): Promise<unknown> =>
-    tx
-      .insertInto('people')
-      .values({ name })
-      .execute();
+  const insert = (tx: Db, name: string): Promise<unknown> => tx.insertInto('people').values({ name }).execute();
   const names = async (): Promise<string[]> =>
     (await bare.selectFrom('people').select('name').orderBy('id').execute()).map(({ name }) => name);
   const note = (): void => {
@@ -220,11 +216,7 @@ test('a database without transactions says how to do without', async () => {
   await sql`create table people (id integer primary key, name text)`.execute(limited);
   const owner = {};
   (postSave as AnySignal).connect(() => undefined, { owner, sender: 'people' });
-  const write = (db: Db): Promise<unknown> =>
-    db
-      .insertInto('people')
-      .values({ name: 'a' })
-      .execute();
+  const write = (db: Db): Promise<unknown> => db.insertInto('people').values({ name: 'a' }).execute();
   await expect(write(withSignals(limited))).rejects.toThrow(/Transactions are not supported.*atomic: false/s);
   await write(withSignals(limited, { atomic: false }));
   expect(await limited.selectFrom('people').select('name').execute()).toEqual([{ name: 'a' }]);

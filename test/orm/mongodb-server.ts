@@ -128,6 +128,8 @@ class Store {
       return { ...this.execute(name, command, address), ok: 1 };
     } catch (error) {
       const { message, code = 1, errorLabels } = error as Error & { code?: number; errorLabels?: string[] };
+      // a transaction does not survive an error in it
+      if (command.autocommit === false) this.transactions.delete(sessionOf(command));
       return { ok: 0, errmsg: message, code, ...(errorLabels === undefined ? {} : { errorLabels }) };
     }
   }
@@ -163,13 +165,20 @@ class Store {
           readOnly: false,
         };
       case 'insert': {
-        const documents = command.documents as Document[];
-        for (const document of documents) {
-          if (this.documents(collection, transaction).has(keyOf(document._id)))
-            throw Object.assign(new Error('E11000 duplicate key error'), { code: 11_000 });
+        let n = 0;
+        const writeErrors: Document[] = [];
+        for (const [index, document] of (command.documents as Document[]).entries()) {
+          if (this.documents(collection, transaction).has(keyOf(document._id))) {
+            const errmsg = `E11000 duplicate key error collection: ${collection}`;
+            if (transaction !== undefined) throw Object.assign(new Error(errmsg), { code: 11_000 });
+            writeErrors.push({ index, code: 11_000, errmsg });
+            if (command.ordered !== false) break;
+            continue;
+          }
           write(undefined, document);
+          n++;
         }
-        return { n: documents.length };
+        return { n, ...(writeErrors.length > 0 ? { writeErrors } : {}) };
       }
       case 'update': {
         let [n, nModified] = [0, 0];
@@ -204,7 +213,18 @@ class Store {
         return { n };
       }
       case 'findAndModify': {
-        const [document] = find(command.query);
+        const { sort, upsert } = command as { sort?: Record<string, number>; upsert?: boolean };
+        const matching = new Query(command.query ?? {}).find<Document>([
+          ...this.documents(collection, transaction).values(),
+        ]);
+        const [document] = (sort === undefined ? matching : matching.sort(sort)).all();
+        if (document === undefined && upsert === true) {
+          const query = command.query as Document;
+          const made = changed({ ...query, _id: query._id ?? new BSON.ObjectId() }, command.update as Document, true);
+          write(undefined, made);
+          const lastErrorObject = { n: 1, updatedExisting: false, upserted: made._id };
+          return { value: command.new === true ? made : null, lastErrorObject };
+        }
         if (document === undefined) return { value: null, lastErrorObject: { n: 0, updatedExisting: false } };
         const after = command.remove === true ? undefined : changed(document, command.update as Document, false);
         write(document, after);
@@ -249,7 +269,9 @@ class Store {
       );
       this.transactions.set(session, { snapshot, writes: new Map() });
     }
-    return this.transactions.get(session);
+    const transaction = this.transactions.get(session);
+    if (transaction === undefined) throw noSuchTransaction();
+    return transaction;
   }
 
   private documents(collection: string, transaction: Transaction | undefined): Map<string, Document> {
@@ -283,7 +305,9 @@ class Store {
   /** Nobody may have changed meanwhile what the transaction has written. */
   private commit(command: Command): void {
     const session = sessionOf(command);
-    const writes = [...(this.transactions.get(session)?.writes.values() ?? [])];
+    const transaction = this.transactions.get(session);
+    if (transaction === undefined) throw noSuchTransaction();
+    const writes = [...transaction.writes.values()];
     this.transactions.delete(session);
     for (const { collection, id, before } of writes) {
       if (this.documents(collection, undefined).get(id) !== before) {
@@ -303,6 +327,13 @@ function changed(document: Document, change: Document, inserting: boolean): Docu
     if (Object.keys(fields as object).length > 0) update(copy as never, { [operator]: fields });
   }
   return copy;
+}
+
+function noSuchTransaction(): Error {
+  return Object.assign(new Error('Given transaction number does not match any in-progress transactions.'), {
+    code: 251,
+    errorLabels: ['TransientTransactionError'],
+  });
 }
 
 function cursor(ns: string, firstBatch: Document[]): Document {

@@ -33,8 +33,8 @@ async function connect(options: SignalsOptions, at: string, dbName: string): Pro
   instance.plugin(plugin);
   const { Schema } = instance;
   const models = {
-    User: instance.model('User', new Schema({ name: String, email: String })) as Model<unknown>,
-    Profile: instance.model('Profile', new Schema({ userId: String, bio: String })) as Model<unknown>,
+    User: instance.model('User', new Schema({ name: String, email: String })) as unknown as Model<unknown>,
+    Profile: instance.model('Profile', new Schema({ userId: String, bio: String })) as unknown as Model<unknown>,
   };
   await instance.connect(at, { serverSelectionTimeoutMS: 3000, dbName });
   return { connection: instance.connection, models, plugin };

@@ -175,15 +175,10 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
     test('every way to begin and to end a transaction', async () => {
       const { User, Log } = define();
       listen(User);
-      const save = (trx: Knex.Transaction, name: string): Promise<unknown> =>
-        User.query(trx).insert({ name }).execute();
-      await User.transaction((trx) => save(trx, '1'));
-      await transaction(User, Log, (Bound) =>
-        Bound.query()
-          .insert({ name: '2' } as never)
-          .execute(),
-      );
-      await transaction(knex, (trx) => save(trx, '3'));
+      const save = (trx: Knex.Transaction, name: string): PromiseLike<unknown> => User.query(trx).insert({ name });
+      await User.transaction(async (trx) => await save(trx, '1'));
+      await transaction(User, Log, (Bound) => Bound.query().insert({ name: '2' }).execute());
+      await transaction(knex, async (trx) => await save(trx, '3'));
       const started = await User.startTransaction();
       await save(started, '4');
       await started.commit();
@@ -293,8 +288,8 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
         await Promise.all(
           names.map((name, index) =>
             requests.run(`request ${name}`, () => {
-              if (index % 3 === 0) return User.query().insert({ name }).execute() as Promise<unknown>;
-              if (index % 3 === 1) return pool.transaction((trx) => User.query(trx).insert({ name }));
+              if (index % 3 === 0) return User.query().insert({ name }).execute();
+              if (index % 3 === 1) return pool.transaction((trx) => User.query(trx).insert({ name }).execute());
               return pool
                 .transaction(async (trx) => {
                   await User.query(trx).insert({ name });

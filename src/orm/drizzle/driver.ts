@@ -41,9 +41,7 @@ export function driverOf(database: Database): Driver {
   const { client } = primary.session;
   const isSqlite = kinds.includes('SQLiteSession');
   const isPglite = kinds.includes('PgliteSession');
-  const counts = client as Partial<Record<'totalCount' | 'idleCount', unknown>> & { options?: { max?: unknown } };
-  const isPool = typeof counts.totalCount === 'number';
-  const isConnection = !isPool && kinds.includes('NodePgSession');
+  const isConnection = !isPool(client) && kinds.includes('NodePgSession');
   const isExclusive = isSqlite || isPglite || isConnection;
   return {
     isExclusive,
@@ -52,10 +50,20 @@ export function driverOf(database: Database): Driver {
     results: kinds.map((kind) => RESULTS.get(kind)).find(Boolean),
     poolIsFull: isExclusive
       ? () => true
-      : isPool
-        ? () => counts.idleCount === 0 && Number(counts.totalCount) >= Number(counts.options?.max ?? Infinity)
+      : isPool(client)
+        ? () => client.idleCount === 0 && client.totalCount >= (client.options?.max ?? Infinity)
         : undefined,
   };
+}
+
+interface Pool {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly options?: { readonly max?: number };
+}
+
+function isPool(client: unknown): client is Pool {
+  return typeof (client as Partial<Pool> | undefined)?.totalCount === 'number';
 }
 
 /** A connection of node-postgres. */
@@ -73,11 +81,12 @@ export class Lease {
   /** The database, with a pool that says which connections it gives. */
   of(database: Database): Database {
     const { session } = database;
-    const pool = session.client as { connect?: () => Promise<Client> } | undefined;
-    if (!kindsOf(session).includes('NodePgSession') || typeof pool?.connect !== 'function') return database;
-    const connect = async (): Promise<Client> => this.take(await pool.connect?.());
+    const pool = session.client as { connect(): Promise<Client> };
+    if (!kindsOf(session).includes('NodePgSession') || !isPool(pool)) return database;
+    const connect = async (): Promise<Client> => this.take(await pool.connect());
     const client = { value: Object.create(pool, { connect: { value: connect } }) as object };
-    return Object.create(database, { session: { value: Object.create(session, { client }) } }) as Database;
+    const watched = Object.create(session, { client }) as Session;
+    return Object.create(database, { session: { value: watched } }) as Database;
   }
 
   /**
@@ -96,11 +105,10 @@ export class Lease {
   }
 
   /** A connection that dies while receivers run would end the process: no one else listens to one that is taken. */
-  private take(client: Client | undefined): Client {
-    const taken = client as Client;
-    taken.on?.('error', this.ignore);
-    this.taken.push(taken);
-    return taken;
+  private take(client: Client): Client {
+    client.on?.('error', this.ignore);
+    this.taken.push(client);
+    return client;
   }
 }
 

@@ -15,11 +15,12 @@ export class MikroOrmAdapter {
   readonly orm: MikroORM;
   readonly options: Required<AdapterOptions>;
   readonly bulk: BulkGuard;
-  readonly transactions = new Transactions();
+  readonly transactions: Transactions;
   private readonly outside: OutsideGuard;
 
   constructor(orm: MikroORM, options: Required<AdapterOptions>) {
     this.orm = orm;
+    this.transactions = new Transactions(orm.em.getDriver().getDependencies());
     this.options = options;
     this.bulk = new BulkGuard(options.bulk);
     this.outside = new OutsideGuard(options.outside);

@@ -72,8 +72,9 @@ async function updateRows(
   };
   if (unchanged.length > 0 || changed.length === 0) await write(unchanged, data);
   for (const [row, values] of changed) await write([row], { ...data, ...values });
-  const stored = await read(tx, meta, {}, key, rows);
-  for (const row of stored) {
+  // The instances are the same, and hold now what is stored.
+  await read(tx, meta, {}, key, rows);
+  for (const row of rows) {
     const difference = differenceOf(before.get(row[key]) ?? {}, comparator.prepareEntity(row));
     await adapter.send(postSave, row.constructor, tx, () => ({
       instance: row,

@@ -39,14 +39,19 @@ export class FollowedTransaction {
   openedBy: Opener;
   /** Whether receivers have been called in it. */
   hasSent = false;
+  /** Whether its connection is being given back: a `COMMIT` that fails is followed by a rollback. */
+  hasEnded = false;
   /** The savepoints that are open in the database, the newest last. */
   private readonly savepoints: { readonly name: string; readonly node: TransactionNode }[] = [];
   private readonly savepointsOf = new WeakMap<WriteCall, TransactionNode>();
   private readonly lastWrites = new WeakMap<WriteCall, TransactionNode>();
   private hasFailed = false;
+  /** MySQL and MariaDB forget a savepoint when another is set by its name; others keep both. */
+  private readonly namesAreUnique: boolean;
 
-  constructor(openedBy: Opener) {
+  constructor(openedBy: Opener, namesAreUnique: boolean) {
     this.openedBy = openedBy;
+    this.namesAreUnique = namesAreUnique;
   }
 
   /** Where the last statement of the current call was executed. */
@@ -75,8 +80,11 @@ export class FollowedTransaction {
         this.endSavepoint(name)?.release();
         break;
       case 'rollback':
-        if (to === undefined) this.rollback();
-        else this.rollbackTo(name);
+        if (to !== undefined) this.rollbackTo(name);
+        else {
+          this.hasEnded = true;
+          this.rollback();
+        }
         break;
       case 'commit':
         return this.commit(query, send);
@@ -123,6 +131,7 @@ export class FollowedTransaction {
     }
     try {
       const result = await send(query);
+      this.hasEnded = true;
       this.node.commit();
       return result;
     } catch (error) {
@@ -141,6 +150,8 @@ export class FollowedTransaction {
 
   private beginSavepoint(name: string): void {
     const node = this.node.savepoint();
+    const index = this.savepoints.findIndex((each) => each.name === name);
+    if (this.namesAreUnique && index >= 0) this.savepoints.splice(index, 1);
     this.savepoints.push({ name, node });
     const call = currentCall();
     if (call !== undefined) this.savepointsOf.set(call, node);
@@ -157,6 +168,11 @@ export class FollowedTransaction {
 export class Transactions {
   private readonly byHandle = new WeakMap<object, FollowedTransaction>();
   private readonly byConnection = new WeakMap<object, FollowedTransaction>();
+  private readonly namesAreUnique: boolean;
+
+  constructor(drivers: readonly string[]) {
+    this.namesAreUnique = drivers.includes('mysql2');
+  }
 
   /** What is known of a transaction by the handle that MikroORM has of it. */
   known(handle: object): FollowedTransaction | undefined {
@@ -175,7 +191,7 @@ export class Transactions {
     const connection = await (handle as Handle).getExecutor?.().provideConnection((each) => Promise.resolve(each));
     let followed = this.byHandle.get(handle) ?? (connection && this.byConnection.get(connection));
     if (followed === undefined) {
-      followed = new FollowedTransaction(openedBy);
+      followed = new FollowedTransaction(openedBy, this.namesAreUnique);
       if (connection !== undefined) this.listen(connection, followed);
     } else if (followed.openedBy === 'unknown') followed.openedBy = openedBy;
     this.byHandle.set(handle, followed);
@@ -187,13 +203,10 @@ export class Transactions {
     this.byConnection.set(connection, followed);
     const restore = [
       override(connection, 'executeQuery', async (query, ...rest) => {
-        const [, command, to] = COMMAND.exec(query.sql) ?? [];
         try {
           return await followed.execute(query, (each) => Reflect.apply(executeQuery, connection, [each, ...rest]));
         } finally {
-          const hasEnded =
-            command?.toLowerCase() === 'rollback' ? to === undefined : followed.node.state === 'committed';
-          if (hasEnded) end();
+          if (followed.hasEnded) end();
         }
       }),
       override(connection, 'streamQuery', (...args) => {

@@ -1,10 +1,12 @@
-import type { ClientSession } from 'mongoose';
+import type { ClientSession, Connection, Model } from 'mongoose';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
+import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
-import { deliver } from '../deliver.ts';
-import { inTurn } from '../lane.ts';
-import { queueOf } from './sessions.ts';
+import { currentCause, type WriteCall } from '../causal-context.ts';
+import { OutsideGuard } from '../outside.ts';
+import { sendModelSignal, type WriteContext } from '../send-model-signal.ts';
+import { leaveTransaction, transactionOf } from './sessions.ts';
 
 /** The options of `signals()`, complete. */
 export interface MongooseOptions extends Required<AdapterOptions> {
@@ -12,33 +14,73 @@ export interface MongooseOptions extends Required<AdapterOptions> {
   readonly beforeImage: boolean;
 }
 
+export type AnyModel = Model<unknown>;
+
 /** The signals of every model that the plugin was applied to. */
 export class MongooseAdapter {
   readonly options: MongooseOptions;
   readonly bulk: BulkGuard;
   /** False once the plugin was disposed of: Mongoose cannot unregister one. */
   active = true;
+  private readonly outside: OutsideGuard;
 
   constructor(options: MongooseOptions) {
     this.options = options;
     this.bulk = new BulkGuard(options.bulk);
+    this.outside = new OutsideGuard(options.outside);
   }
 
-  /**
-   * Send to the receivers, one after the other. In a session, whose operations must not overlap, also after those of
-   * the other documents in it; elsewhere documents are independent.
-   */
+  /** What a write that is issued now is part of. */
+  context(model: AnyModel, session: ClientSession | undefined, call?: WriteCall): WriteContext {
+    return {
+      database: databaseOf(model.db),
+      using: this.options.using,
+      tx: session,
+      transaction: transactionOf(session),
+      call,
+      leaveTransaction: (run) => leaveTransaction(model.base, run),
+    };
+  }
+
+  /** Send to the receivers, one after the other. */
   send<TKind extends ModelSignalKind>(
     signal: ModelSignal<TKind>,
     sender: unknown,
-    session: ClientSession | undefined,
-    subject: object,
+    context: WriteContext,
     args: object,
   ): Promise<void> {
-    if (!signal.hasListeners(sender)) return Promise.resolve();
-    const resource = session ?? subject;
-    return inTurn(resource, () =>
-      deliver(signal, sender, args, { resource, using: this.options.using, tx: session, queue: queueOf(session) }),
-    );
+    return sendModelSignal(signal, sender, args, context);
   }
+
+  /** Notice a receiver that writes without the session of its transaction. Only receivers cost anything. */
+  checkOutside(model: AnyModel, session: ClientSession | undefined, method: string): void {
+    if (currentCause() === undefined) return;
+    this.outside.check({
+      database: databaseOf(model.db),
+      transaction: transactionOf(session),
+      description: `${method} of ${model.modelName}`,
+    });
+  }
+}
+
+/** Connections of one client share its sessions. */
+function databaseOf(connection: Connection): object {
+  // Before it is connected it has none, whatever its type says.
+  const client = connection.getClient() as object | undefined;
+  return client ?? connection;
+}
+
+/** Whether anyone listens to saves of the model, or of a discriminator of it, whose documents one call may write. */
+export function hearsSaves(model: AnyModel): boolean {
+  return hearsAny(model, [preSave, postSave]);
+}
+
+/** As `hearsSaves`, of deletes. */
+export function hearsDeletes(model: AnyModel): boolean {
+  return hearsAny(model, [preDelete, postDelete]);
+}
+
+function hearsAny(model: AnyModel, signals: readonly { hasListeners(sender: unknown): boolean }[]): boolean {
+  const senders = [model, ...Object.values(model.discriminators ?? {})];
+  return senders.some((sender) => signals.some((signal) => signal.hasListeners(sender)));
 }

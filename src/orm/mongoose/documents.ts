@@ -1,87 +1,101 @@
-import type { Document, Model } from 'mongoose';
-import type { Changes } from '../../core/model-types.ts';
+import type { ClientSession, Document } from 'mongoose';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
-import { INSERTED } from '../inserted.ts';
-import type { MongooseAdapter } from './adapter.ts';
-import { sessionOf } from './sessions.ts';
+import type { WriteContext } from '../send-model-signal.ts';
+import type { AnyModel, MongooseAdapter } from './adapter.ts';
+import { type BulkSave, currentBulkSave } from './calls.ts';
+import { type AnyQuery, sessionOfQuery } from './query.ts';
+import { sessionIn } from './sessions.ts';
+import { type Internals, isNew, type Row, storedRow, type Written, writtenBy, writtenPaths } from './written.ts';
 
-/** What of a save is only known before it. */
-interface Saving {
-  readonly created: boolean;
-  readonly updateFields: ReadonlySet<string> | null;
-  readonly changes: Changes | null;
+/** The model of a document, which a schema path called `db` or `model` cannot hide. */
+export function modelOf(document: Document): AnyModel {
+  return document.constructor as AnyModel;
 }
 
 /**
- * The hooks of documents. The same functions for every schema: Mongoose merges those of a discriminator with its base's
- * by identity.
+ * The hooks of saves. The same functions for every schema: Mongoose merges those of a discriminator with its base's by
+ * identity. They return nothing where nobody listens, for Mongoose only waits for promises.
  */
-export function documentHooks(
+export function saveHooks(
   adapter: MongooseAdapter,
-): Record<'beforeSave' | 'afterSave' | 'beforeDelete' | 'afterDelete', (this: Document) => Promise<void>> {
-  const saving = new WeakMap<Document, Saving>();
-  const concerns = (document: Document, ...signals: readonly { hasListeners(sender: unknown): boolean }[]): boolean =>
-    adapter.active && !isSubdocument(document) && signals.some((signal) => signal.hasListeners(document.constructor));
+): Record<'beforeSave' | 'afterSave', (this: Document) => Promise<void> | undefined> {
+  const saving = new WeakMap<Document, { readonly context: WriteContext; readonly written: Written }>();
+
+  async function beforeSave(document: Document, session: ClientSession | undefined, call: BulkSave | undefined) {
+    const model = modelOf(document);
+    const context = adapter.context(model, session, call?.call);
+    let stored: Row | undefined;
+    const read = async (): Promise<void> => {
+      if (stored !== undefined || isNew(document) || !adapter.options.beforeImage) return;
+      if (writtenPaths(document).length > 0) stored = await storedRow(model, document, session);
+    };
+    await read();
+    const written = (): Written => writtenBy(document, stored);
+    await adapter.send(preSave, model, context, () => ({ instance: document, raw: false, ...written() }));
+    await read();
+    if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
+    saving.set(document, { context, written: written() });
+  }
+
   return {
-    async beforeSave() {
-      if (!concerns(this, preSave, postSave)) return;
-      const image = await imageOf(this, adapter);
-      const session = sessionOf(this);
-      await adapter.send(preSave, this.constructor, session, this, {
-        instance: this,
-        raw: false,
-        ...savingOf(this, image),
-      });
-      saving.set(this, savingOf(this, image));
-    },
-    async afterSave() {
-      const saved = saving.get(this);
+    beforeSave() {
+      if (!adapter.active || isSubdocument(this)) return undefined;
+      const model = modelOf(this);
+      const bulkSave = currentBulkSave();
+      const call = bulkSave?.documents.has(this) === true ? bulkSave : undefined;
+      const options = call?.options ?? (this as unknown as Internals).$__.saveOptions;
+      const session = sessionIn(this.$session(), options, model.base);
+      adapter.checkOutside(model, session, 'save()');
       saving.delete(this);
-      if (saved === undefined || !concerns(this, postSave)) return;
-      await adapter.send(postSave, this.constructor, sessionOf(this), this, { instance: this, raw: false, ...saved });
+      if (!preSave.hasListeners(model) && !postSave.hasListeners(model)) return undefined;
+      return beforeSave(this, session, call);
     },
-    async beforeDelete() {
-      if (!concerns(this, preDelete)) return;
-      await adapter.send(preDelete, this.constructor, sessionOf(this), this, { instance: this, origin: this });
-    },
-    async afterDelete() {
-      if (!concerns(this, postDelete)) return;
-      await adapter.send(postDelete, this.constructor, sessionOf(this), this, { instance: this, origin: this });
+    afterSave() {
+      const saved = saving.get(this);
+      if (saved === undefined) return undefined;
+      saving.delete(this);
+      if (!adapter.active) return undefined;
+      return adapter.send(postSave, modelOf(this), saved.context, { instance: this, raw: false, ...saved.written });
     },
   };
 }
 
 /**
- * The document as it is stored, to tell what changes: Mongoose remembers which paths were set, and not what they held.
+ * Send the signals of `document.deleteOne()`, whose query this is. They belong to it and not to hooks of the schema,
+ * which do not know the session of the query.
  */
-async function imageOf(document: Document, { options }: MongooseAdapter): Promise<Record<string, unknown> | undefined> {
-  if (document.isNew || !options.beforeImage || document.directModifiedPaths().length === 0) return undefined;
-  const model = document.constructor as Model<unknown>;
-  const image: unknown = await model
-    .findById(document._id)
-    .session(sessionOf(document) ?? null)
-    .lean()
-    .exec();
-  return (image ?? undefined) as Record<string, unknown> | undefined;
-}
-
-function savingOf(document: Document, image: Record<string, unknown> | undefined): Saving {
-  if (document.isNew) return INSERTED;
-  const paths = document.directModifiedPaths();
-  const changes =
-    image === undefined && paths.length > 0
-      ? null
-      : Object.fromEntries(paths.map((path) => [path, { from: at(image, path), to: document.get(path) as unknown }]));
-  return { created: false, updateFields: new Set(paths), changes };
-}
-
-/** The value at a path such as `address.city`. */
-function at(value: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>((each, key) => (each as Record<string, unknown> | null | undefined)?.[key], value);
+export function sendAroundDelete(adapter: MongooseAdapter, document: Document, query: AnyQuery): void {
+  const model = modelOf(document);
+  const args = { instance: document, origin: document };
+  let context: WriteContext | undefined;
+  const isSkipped = (phase: 'pre' | 'post'): boolean => {
+    const { middleware } = query.getOptions() as { middleware?: boolean | Readonly<Record<string, unknown>> };
+    return middleware === false || (Object(middleware) as Record<string, unknown>)[phase] === false;
+  };
+  query.pre(async () => {
+    // Mongoose deletes nothing then.
+    if (!adapter.active || document.$isDeleted()) return;
+    const session = sessionOfQuery(query);
+    adapter.checkOutside(model, session, 'deleteOne()');
+    if (!preDelete.hasListeners(model) && !postDelete.hasListeners(model)) return;
+    context = adapter.context(model, session);
+    if (!isSkipped('pre')) await adapter.send(preDelete, model, context, args);
+    if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
+  });
+  query.post(async () => {
+    if (context === undefined || !document.$isDeleted() || isSkipped('post')) return;
+    await adapter.send(postDelete, model, context, args);
+  });
 }
 
 function isSubdocument(document: Document): boolean {
-  return (document as { $isSubdocument?: boolean }).$isSubdocument === true;
+  return (document as unknown as Internals).$isSubdocument === true;
+}
+
+/** A session that is used after its transaction has been rolled back writes outside of it. */
+export function rolledBackError(model: AnyModel): Error {
+  return new Error(
+    `Nothing of ${model.modelName} was written: the transaction was rolled back while receivers were running. ` +
+      'Await every write before the transaction ends, also when another of them fails (Promise.allSettled).',
+  );
 }

@@ -1,56 +1,107 @@
-import type { ClientSession, Document, Mongoose } from 'mongoose';
-import { CommitQueue, runAll } from '../commit-queue.ts';
+import type { ClientSession, Mongoose } from 'mongoose';
+import { TransactionNode } from '../transaction.ts';
+
+interface Ambient {
+  getStore(): { session?: ClientSession } | undefined;
+  run<T>(store: undefined, work: () => T): T;
+}
+
+/** What Mongoose has for `transactionAsyncLocalStorage`; not in its declared types. */
+function ambientOf(base: Mongoose): Ambient | undefined {
+  return (base as { transactionAsyncLocalStorage?: Ambient }).transactionAsyncLocalStorage;
+}
 
 /**
- * The session that an operation runs in: the one it was given, or that of `connection.transaction()` where Mongoose
- * passes it on.
+ * The session that Mongoose uses for an operation: the one that it was given; that of `connection.transaction()`, where
+ * Mongoose passes it on; and none if the options say `session: null`.
  */
-export function sessionIn(given: ClientSession | null | undefined, base: Mongoose): ClientSession | undefined {
-  // not in its declared types
-  const { transactionAsyncLocalStorage } = base as {
-    transactionAsyncLocalStorage?: { getStore(): { session?: ClientSession } | undefined };
-  };
-  return given ?? transactionAsyncLocalStorage?.getStore()?.session ?? undefined;
+export function sessionIn(
+  given: ClientSession | null | undefined,
+  options: object | null | undefined,
+  base: Mongoose,
+): ClientSession | undefined {
+  if (given !== null && given !== undefined) return given;
+  if (options !== null && options !== undefined && Object.hasOwn(options, 'session')) return undefined;
+  return ambientOf(base)?.getStore()?.session;
 }
 
-/** The session of a document. */
-export function sessionOf(document: Document): ClientSession | undefined {
-  return sessionIn(document.$session(), document.db.base);
+/** Run where Mongoose passes no session on: that of a transaction that is over has ended, or soon will. */
+export function leaveTransaction<T>(base: Mongoose, work: () => T): T {
+  const ambient = ambientOf(base);
+  return ambient === undefined ? work() : ambient.run(undefined, work);
 }
 
-/** What waits for the commit of this session's transaction; an empty queue outside of one. */
-export function queueOf(session: ClientSession | undefined): CommitQueue {
-  if (session?.inTransaction() !== true) return OUTSIDE;
-  let queue = queues.get(session);
-  if (queue === undefined) queues.set(session, (queue = watch(session)));
-  if (queue.depth === 0) queue.begin();
-  return queue;
+/** The driver makes a new object for each transaction of a session; not in its declared types. */
+function driverTransaction(session: ClientSession): object {
+  return (session as unknown as { transaction: object }).transaction;
 }
 
-const OUTSIDE = new CommitQueue();
-const queues = new WeakMap<ClientSession, CommitQueue>();
+const nodes = new WeakMap<object, TransactionNode>();
+const watched = new WeakSet<ClientSession>();
+
+/** The transaction of this session; undefined outside of one. */
+export function transactionOf(session: ClientSession | undefined): TransactionNode | undefined {
+  if (session?.inTransaction() !== true) return undefined;
+  if (!watched.has(session)) watchSession(session);
+  let node = nodes.get(driverTransaction(session));
+  if (node === undefined) nodes.set(driverTransaction(session), (node = TransactionNode.begin()));
+  return node;
+}
 
 /**
- * The driver tells nobody of a commit, so that the session's own methods are wrapped. A transaction that is tried again
- * after an error of the network starts anew, and so does its queue; a commit that is tried again finds its queue as it
- * was.
+ * The driver tells nobody of a commit, so that the session's own methods are wrapped. `withTransaction()` calls them,
+ * too: a try that fails is a transaction that was rolled back.
  */
-function watch(session: ClientSession): CommitQueue {
-  const queue = new CommitQueue();
+function watchSession(session: ClientSession): void {
+  watched.add(session);
   const start = session.startTransaction.bind(session);
   const commit = session.commitTransaction.bind(session);
   const abort = session.abortTransaction.bind(session);
-  session.startTransaction = (...args) => {
-    queue.clear();
+  const current = (): TransactionNode | undefined => nodes.get(driverTransaction(session));
+  const rollBack = async (node: TransactionNode | undefined): Promise<void> => {
+    if (node?.state === 'open') node.rollback();
+    await node?.settle();
+  };
+  replace(session, 'startTransaction', (...args) => {
+    const previous = current();
     start(...args);
-  };
-  session.commitTransaction = async (...args) => {
-    await commit(...args);
-    await runAll(queue.commit());
-  };
-  session.abortTransaction = async (...args) => {
-    queue.clear();
-    await abort(...args);
-  };
-  return queue;
+    void rollBack(previous);
+  });
+  replace(session, 'commitTransaction', async (...args) => {
+    const node = current();
+    try {
+      await commit(...args);
+    } catch (error) {
+      if (isRefusal(error)) await rollBack(node);
+      throw error;
+    }
+    node?.commit();
+    await node?.settle();
+  });
+  replace(session, 'abortTransaction', async (...args) => {
+    const node = current();
+    if (node?.state === 'open') node.rollback();
+    try {
+      await abort(...args);
+    } finally {
+      await rollBack(node);
+    }
+  });
+  session.once('ended', () => {
+    void rollBack(current());
+  });
+}
+
+/** Whether the server has refused a commit. After other errors it may have been done, and is tried again. */
+function isRefusal(error: unknown): boolean {
+  const { code, errorLabels } = Object(error) as { code?: unknown; errorLabels?: unknown };
+  return (
+    typeof code === 'number' && !(Array.isArray(errorLabels) && errorLabels.includes('UnknownTransactionCommitResult'))
+  );
+}
+
+type Method = 'startTransaction' | 'commitTransaction' | 'abortTransaction';
+
+function replace<TName extends Method>(session: ClientSession, name: TName, value: ClientSession[TName]): void {
+  Object.defineProperty(session, name, { value, writable: true, configurable: true });
 }

@@ -5,6 +5,7 @@ import { attachOnce } from '../attachment.ts';
 import { assertSupported } from '../supported.ts';
 import { attached, SequelizeAdapter } from './adapter.ts';
 import { hooks } from './hooks.ts';
+import { interceptStatements } from './individual.ts';
 import { interceptMethods } from './methods.ts';
 import { followTransactions } from './transactions.ts';
 
@@ -19,7 +20,7 @@ export function attach(sequelize: Sequelize, options: unknown): Disposable {
   return attachOnce(sequelize, 'Sequelize', () => {
     const added = Object.entries(hooks(adapter)) as [never, never][];
     for (const [name, hook] of added) sequelize.addHook(name, hook);
-    const undo = [interceptMethods(sequelize), followTransactions(sequelize)];
+    const undo = [interceptMethods(sequelize), interceptStatements(adapter), followTransactions(sequelize)];
     attached.set(sequelize, adapter);
     return () => {
       attached.delete(sequelize);

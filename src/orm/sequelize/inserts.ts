@@ -2,6 +2,7 @@ import type { Model, ModelStatic } from 'sequelize';
 import { preSave } from '../../models.ts';
 import { INSERTED } from '../inserted.ts';
 import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
+import { writeBeside } from './individual.ts';
 
 type Values = Record<string, unknown>;
 
@@ -36,18 +37,13 @@ export async function insertRest(instances: readonly Model[], { transaction }: O
     if (values === undefined) continue;
     beside.delete(instance);
     const model = modelOf(instance) as ModelStatic<Model>;
-    const keys = model.primaryKeyAttributes.map(
-      (key) => [key, instance.getDataValue(key as never) as unknown] as const,
-    );
-    if (keys.length === 0 || keys.some(([, value]) => value === undefined || value === null)) {
+    const keys = model.primaryKeyAttributes.map((key) => instance.getDataValue(key as never) as unknown);
+    if (keys.length === 0 || keys.some((value) => value === undefined || value === null)) {
       throw new Error(
         `A receiver of preSave has set ${Object.keys(values).join(', ')} of ${model.name}, which bulkCreate({ fields }) ` +
           'does not write, and the database does not tell the key of the new row. Add them to `fields`, or use create().',
       );
     }
-    const silently = { hooks: false, validate: false, sideEffects: false, transaction: transaction ?? null };
-    await model
-      .unscoped()
-      .update(values, { where: Object.fromEntries(keys), ...silently, fields: Object.keys(values) });
+    await writeBeside(instance, values, transaction ?? null);
   }
 }

@@ -6,7 +6,7 @@ import { callSite, hasReceivers, nobodyListens } from '../bulk.ts';
 import { currentCall, WriteCall } from '../causal-context.ts';
 import { patch } from '../patch.ts';
 import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
-import { adapterOf, canBeIndividual, individually } from './individual.ts';
+import { adapterOf, canBeIndividual, individualCall } from './individual.ts';
 import { nodeOf, transactionFor } from './transactions.ts';
 
 const sites = new AsyncLocalStorage<string>();
@@ -28,22 +28,22 @@ export function interceptMethods(sequelize: Sequelize): () => void {
   const undo = [
     ...(['save', 'destroy', 'restore'] as const).map((name) =>
       patch(Base.prototype as object, name, (original) => {
-        return function (this: Model, ...args: unknown[]) {
+        return async function (this: Model, ...args: unknown[]) {
           const run = (given: unknown[]): unknown => Reflect.apply(original, this as never, given as never[]);
           const adapter = nobodyListens() ? undefined : adapterOf(this);
-          if (adapter === undefined) return run(args);
-          return writeInstance({ adapter, instance: this, name, args, run });
+          if (adapter === undefined) return await run(args);
+          return await writeInstance({ adapter, instance: this, name, args, run });
         };
       }),
     ),
     // The position of its options among the arguments of each.
     ...Object.entries({ update: 1, destroy: 0, restore: 0, upsert: 1, bulkCreate: 1, increment: 1 }).map(([name, at]) =>
       patch(Base, name, (original) => {
-        return function (this: ModelStatic<Model>, ...args: unknown[]) {
+        return async function (this: ModelStatic<Model>, ...args: unknown[]) {
           const run = (given: unknown[]): unknown => Reflect.apply(original, this as never, given as never[]);
           const adapter = nobodyListens() ? undefined : adapterOf(this);
-          if (adapter === undefined) return run(args);
-          return writeRows({ adapter, model: this, name, at, args, run });
+          if (adapter === undefined) return await run(args);
+          return await writeRows({ adapter, model: this, name, at, args, run });
         };
       }),
     ),
@@ -92,15 +92,13 @@ function writeRows({ adapter, model, name, at, args, run }: RowsWrite): unknown 
   const transaction = noticeOutside(adapter, options, description);
   const concerns = hasReceivers(name === 'destroy' ? 'delete' : 'update', model);
   const { bulk, atomic } = adapter.options;
-  const withOptions = (given: object): unknown => run(args.map((each, index) => (index === at ? given : each)));
-  if (bulk === 'individual' && concerns && (name === 'update' || name === 'destroy') && args.length === at + 1) {
-    const values = name === 'update' ? (args[0] as Record<string, unknown>) : undefined;
-    if (canBeIndividual(name, model, values, options)) {
-      const write = { adapter, model, name, values, options: options as object, transaction } as const;
-      return individually({ ...write, run: async (given) => await withOptions(given) });
-    }
-  }
-  const call = new WriteCall();
+  const isTold =
+    bulk === 'individual' &&
+    concerns &&
+    (name === 'update' || name === 'destroy') &&
+    args.length === at + 1 &&
+    canBeIndividual(name, model, args[0], options);
+  const call = isTold ? individualCall(model) : new WriteCall();
   if (options?.individualHooks === true) severalInstances.add(call);
   const whole = (): unknown => {
     if (name === 'bulkCreate' && atomic && concerns && transaction === undefined && isOptions(args.slice(at))) {

@@ -84,7 +84,7 @@ export function followTransactions(sequelize: Sequelize): () => void {
   type Method = (this: Internals, ...args: never[]) => Promise<unknown>;
   const wrap = (name: string, run: (transaction: Internals, original: () => Promise<unknown>) => Promise<unknown>) =>
     patch(prototype, name, (original) => {
-      return function (this: Internals, ...args: never[]) {
+      return async function (this: Internals, ...args: never[]) {
         return run(this, () => Reflect.apply(original as Method, this, args));
       };
     });

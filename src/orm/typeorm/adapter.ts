@@ -8,6 +8,7 @@ import { ownerOf, patch } from '../patch.ts';
 import { sendModelSignal } from '../send-model-signal.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { currentOrmCall, type OrmCall } from './calls.ts';
+import { leaveTransaction } from './leaving.ts';
 import { isPoolFull, singleRunner } from './pool.ts';
 import type { RunnerTransaction } from './runner-transaction.ts';
 import { TransactionRegistry } from './transactions.ts';
@@ -98,27 +99,23 @@ export class TypeormAdapter {
       tx: manager,
       transaction,
       call,
+      leaveTransaction: (run) => leaveTransaction(manager, run),
     });
   }
 
   /** Where one of TypeORM's events happens: before the statement of the write is issued. */
-  locationBefore({ queryRunner, manager }: Pick<EventPlace, 'queryRunner' | 'manager'>): WriteLocation {
+  locationBefore({ queryRunner, manager }: EventPlace): WriteLocation {
     return { manager, transaction: this.placeOf(queryRunner), call: currentOrmCall() };
   }
 
   /** Where one of TypeORM's events happens, after the statement: what was innermost when that was issued. */
-  locationAfter(event: EventPlace): WriteLocation {
-    const location = this.locationBefore(event);
-    return { ...location, transaction: currentOrmCall()?.issuedIn ?? location.transaction };
+  locationAfter({ queryRunner, manager }: EventPlace): WriteLocation {
+    return this.located(manager, queryRunner, currentOrmCall());
   }
 
-  /** Where a write happens that has the given query runner, or one of its own. */
-  locationOf(runner: QueryRunner | undefined, call?: WriteCall): WriteLocation {
-    return {
-      manager: runner?.manager ?? this.dataSource.manager,
-      transaction: this.placeOf(runner),
-      call,
-    };
+  /** Where a query builder writes that has the given query runner, or one of its own. */
+  locationOf(runner: QueryRunner | undefined, call: OrmCall): WriteLocation {
+    return this.located(runner?.manager ?? this.dataSource.manager, runner, call);
   }
 
   /**
@@ -139,6 +136,12 @@ export class TypeormAdapter {
   /** Leave TypeORM's query runners as they were. */
   dispose(): void {
     for (const undo of this.watched.values()) undo();
+  }
+
+  /** When its statement has been issued, where; else where it would be now. */
+  private located(manager: EntityManager, runner: QueryRunner | undefined, call: OrmCall | undefined): WriteLocation {
+    const now = this.placeOf(runner);
+    return { manager, transaction: call?.issuedIn === undefined ? now : (call.issuedIn ?? undefined), call };
   }
 
   /** Where something is sent for a write. */

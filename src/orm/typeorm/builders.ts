@@ -74,8 +74,7 @@ function writeBulk(
   const { expressionMap } = builder;
   const send = async (): Promise<BuilderResult> => {
     const result = await run();
-    const location = adapter.locationOf(builder.queryRunner, call);
-    await adapter.send(postBulk, target, { ...location, transaction: call.issuedIn ?? location.transaction }, () => ({
+    await adapter.send(postBulk, target, adapter.locationOf(builder.queryRunner, call), () => ({
       operation,
       where: operation === 'insert' || operation === 'upsert' ? undefined : (criteria?.where ?? expressionMap.wheres),
       values: operation === 'delete' ? undefined : expressionMap.valuesSet,

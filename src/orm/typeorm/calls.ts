@@ -18,8 +18,8 @@ export class OrmCall extends WriteCall {
   readonly target: EntityTarget<ObjectLiteral> | undefined;
   /** The transaction that it has begun itself, if it has: the app's code in it may begin others. */
   began: RunnerTransaction | undefined = undefined;
-  /** Where its last statement was issued. */
-  issuedIn: TransactionNode | undefined = undefined;
+  /** Where its last statement was issued; null outside a transaction. */
+  issuedIn: TransactionNode | null | undefined = undefined;
 
   constructor({ method, roots = [], target }: OrmCallOptions) {
     super();

@@ -78,10 +78,19 @@ export class CriteriaRow {
 }
 
 /** The rows that the statement will write, soft-deleted ones too, locked on the connection that it will use. */
-export async function readRows(tx: EntityManager, { target, criteria }: CriteriaCall): Promise<ObjectLiteral[]> {
+export async function readRows(tx: EntityManager, { name, target, criteria }: CriteriaCall): Promise<ObjectLiteral[]> {
   const query = queryOf(tx, target);
   if (singleRunner(dataSourceOf(tx)) === undefined) query.setLock('pessimistic_write');
-  return (isConditions(criteria) ? query.where(criteria) : query.whereInIds(criteria)).getMany();
+  if (isConditions(criteria)) query.where(criteria);
+  else query.whereInIds(criteria);
+  if (name === 'softDelete' || name === 'restore') {
+    const { deleteDateColumn } = dataSourceOf(tx).getMetadata(target);
+    // Since 1.0 TypeORM leaves alone what is in that state already.
+    const isLeftAlone = / IS (NOT )?NULL/.test(tx.createQueryBuilder()[name]().from(target).getQuery());
+    const state = name === 'restore' ? 'IS NOT NULL' : 'IS NULL';
+    if (isLeftAlone) query.andWhere(`${query.alias}.${String(deleteDateColumn?.propertyPath)} ${state}`);
+  }
+  return query.getMany();
 }
 
 /** Read what the database has computed: dates and versions. */

@@ -23,7 +23,7 @@ export function canBeIndividual({ manager, name, target, criteria, values }: Cri
   const operation = name === 'delete' ? 'delete' : 'update';
   if (metadata.primaryColumns.length === 0 || !classes.some((each) => hasReceivers(operation, each.target)))
     return false;
-  if (name !== 'update') return true;
+  if (name !== 'update') return name === 'delete' || metadata.deleteDateColumn !== undefined;
   if (!isObject(values) || hasExpression(values)) return false;
   const columns = columnsIn(values, metadata);
   return columns.length > 0 && !columns.some(({ isPrimary }) => isPrimary);

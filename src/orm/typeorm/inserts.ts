@@ -32,9 +32,7 @@ async function insertRows({ adapter, builder, metadata, run }: BuilderWrite, cal
   const result = await run();
   for (const { row, instance } of inserts) {
     if (row !== instance) Object.assign(instance, row);
-    const location = adapter.locationOf(builder.queryRunner, call);
-    const transaction = call.issuedIn ?? location.transaction;
-    await adapter.send(postSave, target, { ...location, transaction }, { instance, ...INSERTED });
+    await adapter.send(postSave, target, adapter.locationOf(builder.queryRunner, call), { instance, ...INSERTED });
   }
   return result;
 }

@@ -113,6 +113,9 @@ function statements({ transactions: registry }: TypeormAdapter): EntitySubscribe
 /** TypeORM tells of savepoints as of transactions, when their depth has changed already. */
 function transactions({ transactions: registry }: TypeormAdapter): EntitySubscriberInterface {
   return {
+    beforeTransactionStart: ({ queryRunner }) => {
+      registry.starting(queryRunner);
+    },
     afterTransactionStart: ({ queryRunner }) => {
       registry.started(queryRunner);
     },

@@ -21,6 +21,8 @@ export class TransactionRegistry {
   private readonly open = new Map<QueryRunner, RunnerTransaction>();
   /** Those that have ended, and in which something may wait for that. */
   private readonly ended = new Set<RunnerTransaction>();
+  /** Where TypeORM believes itself inside, and the database has not been told yet, or has been told otherwise. */
+  private readonly between = new Set<QueryRunner>();
 
   constructor(hooks: RunnerHooks) {
     this.hooks = hooks;
@@ -28,12 +30,12 @@ export class TransactionRegistry {
 
   /** Whether statements must be heard of, even if nobody listens to a signal any more. */
   get isTracking(): boolean {
-    return this.open.size > 0 || this.ended.size > 0;
+    return this.open.size > 0 || this.ended.size > 0 || this.between.size > 0;
   }
 
   /** What a query runner is writing into; undefined outside a transaction. */
   current(runner: QueryRunner): RunnerTransaction | undefined {
-    const depth = depthOf(runner);
+    const depth = this.between.has(runner) ? 0 : depthOf(runner);
     return this.open.get(runner) ?? (depth > 0 ? this.begin(runner, depth, false) : undefined);
   }
 
@@ -42,13 +44,16 @@ export class TransactionRegistry {
     const call = currentOrmCall();
     const statement = transactionStatement(sql);
     if (statement === undefined) {
-      if (call !== undefined && !/^\s*select\b/i.test(sql)) call.issuedIn = this.open.get(runner)?.innermost;
+      if (call !== undefined && !/^\s*select\b/i.test(sql)) call.issuedIn = this.current(runner)?.innermost ?? null;
       return;
     }
     if (statement.does === 'begin') this.beginAnew(runner);
     const transaction = this.open.get(runner);
     if (transaction === undefined) return;
     transaction.follow(statement);
+    if (statement.does === 'commit' || statement.does === 'rollback') this.between.add(runner);
+    // What is issued from now on is not undone.
+    if (statement.does === 'rollback') this.end(transaction, false);
     if (call !== undefined && (statement.does === 'begin' || statement.does === 'savepoint'))
       call.began ??= transaction;
   }
@@ -58,16 +63,22 @@ export class TransactionRegistry {
    * for a transaction is done of which TypeORM tells nothing.
    */
   answered(runner: QueryRunner, sql: string, tag: unknown): Promise<void> | undefined {
-    const transaction = this.open.get(runner);
     const does = transactionStatement(sql)?.does;
-    if (transaction === undefined || (does !== 'commit' && does !== 'rollback')) return undefined;
-    transaction.isDoomed = does === 'commit' && tag === 'ROLLBACK';
-    this.end(transaction, does === 'commit' && !transaction.isDoomed);
-    return transaction.isRaw && transaction.isFree ? this.settle(transaction) : undefined;
+    if (does !== 'commit' && does !== 'rollback') return undefined;
+    const transaction = this.open.get(runner) ?? this.endedOn(runner).at(-1);
+    if (transaction === undefined) return undefined;
+    if (does === 'commit') {
+      transaction.isDoomed = tag === 'ROLLBACK';
+      this.end(transaction, !transaction.isDoomed);
+    }
+    if (!transaction.isRaw) return undefined;
+    this.between.delete(runner);
+    return transaction.isFree ? this.settle(transaction) : undefined;
   }
 
   /** The database has refused a statement. A deadlock ends the whole transaction in MySQL and MariaDB. */
   refused(runner: QueryRunner, sql: string, error: unknown): void {
+    this.between.delete(runner);
     const transaction = this.open.get(runner);
     if (transaction === undefined) return;
     const statement = transactionStatement(sql);
@@ -76,8 +87,16 @@ export class TransactionRegistry {
     if ((error as { errno?: unknown } | undefined)?.errno === DEADLOCK) transaction.root.rollback();
   }
 
+  /** TypeORM is about to begin a transaction. */
+  starting(runner: QueryRunner): void {
+    if (depthOf(runner) > 0 || this.open.has(runner)) return;
+    this.hooks.watchRelease(runner);
+    this.between.add(runner);
+  }
+
   /** TypeORM has begun a transaction, in whatever way; not every driver has a statement for it. */
   started(runner: QueryRunner): void {
+    this.between.delete(runner);
     const transaction = this.current(runner);
     const call = currentOrmCall();
     if (call !== undefined) call.began ??= transaction;
@@ -86,6 +105,7 @@ export class TransactionRegistry {
   /** TypeORM has ended a transaction. Answers which, if it was the outermost one. */
   finished(runner: QueryRunner, isCommitted: boolean): RunnerTransaction | undefined {
     if (depthOf(runner) > 0) return undefined;
+    this.between.delete(runner);
     const transaction = this.open.get(runner);
     if (transaction !== undefined) this.end(transaction, isCommitted);
     return this.endedOn(runner).at(-1);
@@ -93,6 +113,7 @@ export class TransactionRegistry {
 
   /** A query runner holds its connection no longer. What is open then is not in the database. */
   async released(runner: QueryRunner): Promise<void> {
+    if (!this.hooks.isSingle(runner)) this.between.delete(runner);
     const open = this.open.get(runner);
     if (open !== undefined && !this.hooks.isSingle(runner)) this.end(open, false);
     const ended = this.endedOn(runner);
@@ -123,6 +144,7 @@ export class TransactionRegistry {
 
   private begin(runner: QueryRunner, depth: number, isRaw: boolean): RunnerTransaction {
     this.hooks.watchRelease(runner);
+    this.between.delete(runner);
     const transaction = new RunnerTransaction(runner, depth, isRaw);
     this.open.set(runner, transaction);
     return transaction;
@@ -142,7 +164,5 @@ const DEADLOCK = 1213;
 
 /** How deep in savepoints: 0 outside a transaction, 1 for the transaction itself. Not in TypeORM's declared types. */
 export function depthOf(runner: QueryRunner): number {
-  const depth = (runner as { transactionDepth?: number }).transactionDepth ?? 0;
-  // While BEGIN is on its way, some versions have not counted it yet.
-  return Math.max(depth, Number(runner.isTransactionActive));
+  return (runner as { transactionDepth?: number }).transactionDepth ?? 0;
 }

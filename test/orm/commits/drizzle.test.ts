@@ -9,7 +9,7 @@ import pg from 'pg';
 import { type SignalsOptions, withSignals } from '../../../src/drizzle.ts';
 import { commits, type CommitSubject } from '../commits.ts';
 
-/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-argument, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return -- two dialects, which have no type in common */
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return -- two dialects, which have no type in common */
 function open(url: string, max: number): { db: any; items: any; run: string; close(): unknown } {
   if (!url.startsWith('postgres')) {
     const client = createClient({ url: `file:${url}` });
@@ -28,7 +28,7 @@ function drizzle(name: string, options: SignalsOptions): CommitSubject<any> {
     engines: ['sqlite', 'postgres'],
     open(_engine, { url }, max) {
       const { db: bare, items, run, close } = open(url, max);
-      const db = withSignals(bare, options) as any;
+      const db: any = withSignals(bare, options);
       const ambient = new AsyncLocalStorage<any>();
       return Promise.resolve({
         sender: items,
@@ -46,7 +46,7 @@ function drizzle(name: string, options: SignalsOptions): CommitSubject<any> {
     },
   };
 }
-/* eslint-enable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-argument, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return */
+/* eslint-enable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return */
 
 commits(drizzle('', {}));
 commits(drizzle(' not atomic', { atomic: false }));

@@ -15,7 +15,10 @@ const itemOptions = {
   target: Item,
   columns: { id: { type: Number, primary: true }, note: { type: 'text' } },
 } as const;
-const older = (await import('typeorm-0.3')) as unknown as { DataSource: typeof DataSource; EntitySchema: typeof EntitySchema };
+const older = (await import('typeorm-0.3')) as unknown as {
+  DataSource: typeof DataSource;
+  EntitySchema: typeof EntitySchema;
+};
 
 function connection(engine: Engine, url: string, max: number): DataSourceOptions {
   // libsql has the interface of better-sqlite3, and need not be compiled.
@@ -30,7 +33,7 @@ function typeorm(orm: string, { DataSource, EntitySchema }: typeof older): Commi
     engines: ['sqlite', 'postgres', 'mariadb'],
     async open(engine, { url }, max) {
       const entities = [new EntitySchema<Item>(itemOptions)];
-      const dataSource = await new DataSource({ ...connection(engine, url, max), entities } as DataSourceOptions).initialize();
+      const dataSource = await new DataSource({ ...connection(engine, url, max), entities }).initialize();
       attachSignals(dataSource, { outside: 'ignore' });
       // As typeorm-transactional does: what the app asks for its manager is told by the async context.
       const ambient = new AsyncLocalStorage<EntityManager>();

@@ -15,7 +15,7 @@ export class Author {
 }
 export class Post {
   id!: number;
-  title: string = 'initialised';
+  title = 'initialised';
   views!: number;
   authorId!: number | null;
   author!: Author | null;
@@ -105,7 +105,8 @@ export async function openTypeorm(engine: Engine, name: string): Promise<Session
   const database = await freshDatabase(engine, name);
   const hooks: string[] = [];
   const statements: string[] = [];
-  const note = (query: string, parameters: unknown): void => void statements.push(`${query} ${JSON.stringify(parameters)}`);
+  const note = (query: string, parameters: unknown): void =>
+    void statements.push(`${query} ${JSON.stringify(parameters)}`);
   const logger = { logQuery: note, logQueryError: () => undefined, logQuerySlow: () => undefined };
   const connection: DataSourceOptions =
     engine === 'sqlite'
@@ -119,7 +120,7 @@ export async function openTypeorm(engine: Engine, name: string): Promise<Session
     entitySkipConstructor: true,
     synchronize: true,
     logger: { ...logger, logSchemaBuild() {}, logMigration() {}, log() {} } as unknown as Logger,
-  } as DataSourceOptions).initialize();
+  }).initialize();
   dataSource.subscribers.push(subscriber(hooks));
   const run = (sql: string): Promise<unknown> => dataSource.query(sql);
   let attachment: Disposable | undefined;
@@ -136,10 +137,12 @@ export async function openTypeorm(engine: Engine, name: string): Promise<Session
       attachment = attachSignals(dataSource, options);
     },
     detach,
-    perform: (step) => perform(step, dataSource.manager),
+    // Messages of the database name it.
+    perform: (step) => perform(step, dataSource.manager, (message) => message.replaceAll(database.name, 'database')),
     async rows() {
       const rows: Record<string, unknown> = {};
-      for (const [table, key] of Object.entries(TABLES)) rows[table] = await run(`select * from ${table} order by ${key}`);
+      for (const [table, key] of Object.entries(TABLES))
+        rows[table] = await run(`select * from ${table} order by ${key}`);
       return rows;
     },
     hooks: () => hooks,
@@ -156,7 +159,8 @@ function subscriber(hooks: string[]): EntitySubscriberInterface {
   const methods = EVENTS.map((event) => [
     event,
     ({ entity, metadata }: { entity?: unknown; metadata: { name: string } }) => {
-      hooks.push(`${event} ${metadata.name} ${JSON.stringify(entity, (key, value: unknown) => (key === 'deletedAt' ? typeof value : value))}`);
+      const shown = JSON.stringify(entity, (key, value: unknown) => (key === 'deletedAt' ? typeof value : value));
+      hooks.push(`${event} ${metadata.name} ${shown}`);
     },
   ]);
   const afterLoad = (entity: object): void => void hooks.push(`afterLoad ${entity.constructor.name}`);
