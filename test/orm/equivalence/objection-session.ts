@@ -118,7 +118,7 @@ function define(base: typeof Model, knex: Knex, hooks: string[]): Models {
   };
   class Base extends base {
     // What is written at a time has no order that could be compared.
-    static override concurrency = 1;
+    static concurrency = 1;
   }
   class Hooked extends Base {
     override $beforeInsert(context: QueryContext): void {
