@@ -1,21 +1,27 @@
 /**
- * Prisma 7: what is written through an extended client sends the model signals.
+ * Prisma 7, from 7.0 on: what is written through an extended client sends the model signals.
  *
  * | signal | sent |
  * |---|---|
  * | `preSave`, `postSave` | around `create()`, `update()` and `upsert()`; around `createMany()` and `createManyAndReturn()`, for each row |
  * | `preDelete`, `postDelete` | around `delete()` |
- * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`, or on a database that returns no rows (MySQL, SQL Server, MongoDB); for each nested write of another model, and for each write of a batch, `$transaction([…])` |
+ * | `postBulk` | after `updateMany()`, `updateManyAndReturn()` and `deleteMany()`; after `createMany()` with `skipDuplicates`, or on a database that returns no rows (MySQL, SQL Server); after `upsert()` with `atomic: false` outside a transaction; for each nested write of another model, and for each write of a batch, `$transaction([…])` |
+ *
+ * `bulk: 'individual'` splits `updateMany()` and `deleteMany()` if they have nothing but a condition on the model's own
+ * columns and plain values, the model does not refer to itself, and its rows differ in columns whose values are exact.
  *
  * Not seen: what is written through the client that was extended, `$executeRaw()` and `$queryRaw()`, nested `connect`,
  * `disconnect` and `set`, which only join rows, and what the database itself does, such as `onDelete: Cascade`.
  */
 import type { ModelSignal } from './core/model-types.ts';
 import * as models from './models.ts';
-import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
+import type { AdapterOptions } from './orm/adapter-options.ts';
 import { extension } from './orm/prisma/extension.ts';
+import { parsePrismaOptions } from './orm/prisma/options.ts';
+import type { TransactionOptions } from './orm/prisma/write-plan.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
+export type { TransactionOptions } from './orm/prisma/write-plan.ts';
 
 /** The options of `signals()`. */
 export interface SignalsOptions extends AdapterOptions {
@@ -31,6 +37,12 @@ export interface SignalsOptions extends AdapterOptions {
    * `changes` is null. An `upsert()` reads its row in any case: only so is `created` known.
    */
   readonly beforeImage?: boolean;
+  /**
+   * The limits of the transactions that `atomic` opens, as `$transaction()` takes them: a plain write has none, and its
+   * receivers may be slow. By default `maxWait` and `timeout` are ten minutes each, whatever the client's
+   * `transactionOptions` say.
+   */
+  readonly transaction?: TransactionOptions;
 }
 
 /**
@@ -62,7 +74,14 @@ export interface Register {}
  * does, and a delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). A
  * savepoint that rolls back takes its `onCommit` callbacks along.
  *
- * @throws TypeError if an option is wrong.
+ * Extensions that are added later come before this one: their query hooks see what the caller gave and what they would
+ * get without it, and `$parent` of theirs is the client that they extended. Upserts of one row take turns, on
+ * PostgreSQL by an advisory lock of the transaction.
+ *
+ * A receiver that uses the app's client is noticed, and refused where it would wait for ever: the size of the pool is
+ * known for `@prisma/adapter-pg`, and one for SQLite; with other driver adapters it is only warned of.
+ *
+ * @throws TypeError if an option is wrong, and from `$extends()` for a version of Prisma that is not supported.
  * @example
  * ```ts
  * const prisma = new PrismaClient({ adapter }).$extends(signals())
@@ -80,7 +99,7 @@ export function signals(
   options?: SignalsOptions,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- $extends() wants whatever it has made itself
 ): <TClient>(client: TClient) => TClient extends { $extends: any } ? TClient : never {
-  return extension(parseAdapterOptions(options, 'signals()', { atomic: true, beforeImage: true })) as never;
+  return extension(parsePrismaOptions(options)) as never;
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- any client, as long as it is not registered */

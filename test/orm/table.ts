@@ -23,7 +23,7 @@ const ADAPTERS: readonly Adapter[] = [
     fires: '`save()`, `insert()`, `remove()`, `softRemove()`, `recover()`, cascades; `m2mChanged`',
     loud: '`update()`, `delete()`, `upsert()`, `softDelete()`, query builders',
     unseen: '`query()`, `clear()`, `{ listeners: false }`',
-    reads: 'none',
+    reads: 'before `m2mChanged`, and of orphaned rows',
   },
   {
     orm: '[Mongoose](#mongoose)',
@@ -37,7 +37,7 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Prisma](#prisma)',
     suite: 'Prisma',
     fires: '`create()`, `update()`, `upsert()`, `delete()`, `createMany…()`',
-    loud: '`updateMany…()`, `deleteMany()`, nested writes of other models, batches',
+    loud: '`updateMany…()`, `deleteMany()`, nested writes of other models, batches; `upsert()` without a transaction',
     unseen: '`$executeRaw()`, `$queryRaw()`, nested `connect`',
     reads: 'one before an update ¹ or upsert, and before a delete if `preDelete` has receivers',
   },

@@ -1,14 +1,28 @@
 import type { Row } from '../rows.ts';
 
-/** What of a Prisma Client, or of the client of a transaction, is used here. */
+/**
+ * What of a Prisma Client, or of the client of a transaction, is used here. What begins with an underscore is not
+ * documented by Prisma; extensions of its own makers use it, and it has been the same from 7.0 on.
+ */
 export interface Client {
-  readonly _runtimeDataModel?: { readonly models: Readonly<Record<string, { readonly fields: readonly Field[] }>> };
+  readonly _clientVersion?: unknown;
   readonly _activeProvider?: string;
-  $extends(extension: unknown): Client;
-  $transaction(
-    work: ((client: Client) => Promise<unknown>) | readonly object[],
-    ...options: unknown[]
-  ): Promise<unknown>;
+  readonly _runtimeDataModel?: { readonly models: Readonly<Record<string, { readonly fields: readonly Field[] }>> };
+  /** What an app omits everywhere, by model in camel case. */
+  readonly _globalOmit?: Readonly<Record<string, Readonly<Record<string, boolean>> | undefined>>;
+  readonly _engineConfig?: {
+    readonly adapter?: { readonly adapterName?: string; readonly config?: { max?: unknown } };
+  };
+  readonly _extensions?: {
+    getAllComputedFields?(model: string): Readonly<Record<string, { readonly needs: readonly string[] }>> | undefined;
+  };
+  /** The client that was constructed, without any extension. */
+  readonly _originalClient: Client;
+  _createPrismaPromise(work: (transaction?: Transaction) => Promise<unknown>): PromiseLike<unknown>;
+  // Functions that are called for other clients, too.
+  readonly $extends: (this: Client, extension: unknown) => Client;
+  readonly $transaction: (this: Client, work: unknown, ...options: unknown[]) => Promise<unknown>;
+  $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number>;
 }
 
 /** A field of a model, as the client knows it. */
@@ -18,44 +32,42 @@ export interface Field {
   readonly type: string;
 }
 
-/** The methods of one model. */
-export type Delegate = Record<string, (args: object) => Promise<unknown>>;
+/** What a query is part of. */
+export interface Transaction {
+  readonly kind: 'itx' | 'batch';
+  readonly id: unknown;
+}
 
 /** What an extension is told of an operation. */
 export interface Operation {
-  /** Undefined for one that is of no model, such as `$executeRaw`. */
-  readonly model: string | undefined;
+  readonly model: string;
   readonly operation: string;
   readonly args: Args;
   readonly query: (args: object, params?: Params) => Promise<unknown>;
   readonly __internalParams: Params;
 }
 export interface Params {
+  readonly action: string;
   /** Where what was asked for lies in the result: for `update(…).profiles()` at `['select', 'profiles']`. */
   readonly dataPath?: readonly string[];
   /** Undefined outside a transaction. */
-  readonly transaction?: { readonly kind: 'itx' | 'batch'; readonly id: unknown };
+  readonly transaction?: Transaction | undefined;
+  /** The line of the app that made the call; nothing with `errorFormat: 'minimal'`. */
+  readonly callsite?: {
+    getLocation(): { fileName: string; lineNumber: number | null; columnNumber: number | null } | null;
+  };
 }
+
 /** The arguments of a write. */
 export interface Args {
   readonly where?: Row;
-  readonly data?: Row | Row[];
+  readonly data?: Row | readonly Row[];
   readonly create?: Row;
   readonly update?: Row;
   readonly select?: Row | null;
+  readonly include?: Row | null;
   readonly omit?: Row | null;
   readonly skipDuplicates?: boolean;
-}
-
-/** The methods of a model, by its name. */
-export function delegateOf(client: Client, model: string): Delegate {
-  return (client as unknown as Record<string, Delegate>)[model.charAt(0).toLowerCase() + model.slice(1)] as Delegate;
-}
-
-/** The model that a property of a client stands for. */
-export function modelOf(client: Client, property: string): string | undefined {
-  const models = client._runtimeDataModel?.models ?? {};
-  return [property, property.charAt(0).toUpperCase() + property.slice(1)].find((name) => Object.hasOwn(models, name));
 }
 
 export function fieldsOf(client: Client, model: string): readonly Field[] {
@@ -67,14 +79,53 @@ export function returnsRows({ _activeProvider: provider = '' }: Client): boolean
   return ['postgresql', 'cockroachdb', 'sqlite'].includes(provider);
 }
 
+/** Whether a query that fails dooms its transaction, so that the database answers `COMMIT` with a rollback. */
+export function doomsTransactions({ _activeProvider: provider }: Client): boolean {
+  return provider === 'postgresql';
+}
+
+/** How many connections there are at most, where the driver adapter tells. */
+export function poolSizeOf({ _engineConfig: { adapter } = {} }: Client): number {
+  switch (adapter?.adapterName) {
+    case '@prisma/adapter-pg':
+      return typeof adapter.config?.max === 'number' ? adapter.config.max : 10;
+    case '@prisma/adapter-libsql':
+    case '@prisma/adapter-better-sqlite3':
+      return 1;
+    default:
+      return Infinity;
+  }
+}
+
+/** The transaction that a client belongs to; undefined for an ordinary one. */
+export function transactionOf(client: Client): Transaction | undefined {
+  let found: Transaction | undefined;
+  void client
+    ._createPrismaPromise((transaction) => {
+      found = transaction;
+      return Promise.resolve();
+    })
+    .then(() => undefined);
+  return found;
+}
+
 const SCOPE = Symbol.for('prisma.client.transaction.scope_context');
 
-/** What identifies the transaction of a transaction's client. */
-export function transactionId(client: Client): unknown {
-  const id = (client as unknown as Record<symbol, { readonly txId?: unknown } | undefined>)[SCOPE]?.txId;
-  if (id === undefined)
-    throw new Error(
-      'This version of Prisma Client does not tell its transactions apart: tocsin/prisma needs Prisma 7.',
-    );
-  return id;
+/** Whether Prisma would begin a nested transaction here: only the innermost client of a transaction may. */
+export function mayNest(client: Client): boolean {
+  const context = (client as unknown as Record<symbol, NestedScope | undefined>)[SCOPE];
+  return context === undefined || context.scopeState.stack.at(-1) === context.scopeId;
+}
+interface NestedScope {
+  readonly scopeId: string;
+  readonly scopeState: { readonly stack: readonly string[] };
+}
+
+/** Execute a statement where a client does, unseen by the extensions of the app. */
+export async function executeUnseen(client: Client, sql: string, ...values: unknown[]): Promise<void> {
+  // Prisma makes the clients of transactions in this way, too.
+  const plain = Object.create(client._originalClient, {
+    _createPrismaPromise: { value: client._createPrismaPromise.bind(client) },
+  }) as Client;
+  await plain.$executeRawUnsafe(sql, ...values);
 }

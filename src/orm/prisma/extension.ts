@@ -1,9 +1,22 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, isObject } from '../../core/describe.ts';
-import { callSite, hasAnyReceivers } from '../bulk.ts';
-import { Scope, WrappedDatabase } from '../scope.ts';
-import { type Client, delegateOf, modelOf, type Operation, type Params, transactionId } from './client.ts';
-import { isNative, isSilent, operationOf, perform, type Place, planOf, type PrismaOptions } from './writes.ts';
+import { postBulk } from '../../models.ts';
+import { hasReceivers } from '../bulk.ts';
+import { assertSupported } from '../supported.ts';
+import { WrappedDatabase, WriteScope } from '../write-scope.ts';
+import {
+  type Client,
+  doomsTransactions,
+  executeUnseen,
+  mayNest,
+  type Operation,
+  type Params,
+  poolSizeOf,
+  transactionOf,
+} from './client.ts';
+import type { PlacedWrite } from './placed-write.ts';
+import { needsNoSignals, operationOf, planOf } from './plan.ts';
+import type { Place, PrismaOptions, WritePlan } from './write-plan.ts';
+import { writeRows } from './writes.ts';
 
 const ADVICE = 'Write rows one by one, listen to postBulk, or extend with another `bulk` option.';
 
@@ -12,143 +25,199 @@ export function extension(options: PrismaOptions): (client: object) => object {
   return (client) => {
     if (!isObject(client) || !('$extends' in client))
       throw new TypeError(`signals() is for $extends() of a Prisma Client, not for ${describe(client)}`);
-    return new ExtendedClient(client as Client, options).wrapped;
+    assertSupported('Prisma', (client as Client)._clientVersion, '7.0.0', '8.0.0');
+    return new ExtendedDatabase(options).extend(client as Client);
   };
 }
 
-/** A place in a transaction, without what is different for each operation. */
-type Surroundings = Omit<Place, 'query'>;
+type Scope = WriteScope<PrismaOptions>;
 
-class ExtendedClient {
-  readonly wrapped: object;
-  private readonly root: Surroundings;
-  /** The open transactions, by what Prisma calls them; the innermost savepoint of each. */
-  private readonly open = new Map<unknown, Surroundings>();
-  private readonly sites = new AsyncLocalStorage<string>();
+/** What all clients have in common that come of the one that was extended. */
+class ExtendedDatabase {
+  private readonly database: WrappedDatabase<PrismaOptions>;
+  /** The open transactions, by what Prisma calls them. The `tx` of each is the client of its innermost savepoint. */
+  private readonly open = new Map<unknown, Scope>();
 
-  constructor(client: Client, options: PrismaOptions) {
-    const scope = new Scope<PrismaOptions>(new WrappedDatabase(options));
-    const extended = client.$extends({
-      name: 'tocsin',
-      query: { $allModels: { $allOperations: (operation: Operation) => this.operate(operation) } },
-    });
-    this.root = { scope, client: extended };
-    this.wrapped = scope.tx = this.wrap(this.root);
+  constructor(options: PrismaOptions) {
+    this.database = new WrappedDatabase(options);
   }
 
-  private async operate(operation: Operation): Promise<unknown> {
-    const { model, args, query, __internalParams: params } = operation;
-    if (model === undefined || operationOf(operation.operation) === undefined || isNative()) return query(args);
-    const { database } = this.root.scope;
-    const plan = planOf(operation, this.root.client, database.options);
+  /**
+   * Extend a client. Whatever extends it further comes before this extension: so what arrives here is what is written,
+   * and what is read and written here is seen by nobody else's extension.
+   */
+  extend(client: Client): Client {
+    const { $extends, $transaction } = client;
+    const root: Scope = new WriteScope(this.database);
+    const operate = (operation: Operation): Promise<unknown> => this.operate(operation, root);
+    const transact = (of: Client, work: unknown, options: unknown[]): Promise<unknown> =>
+      this.transact(of, (body) => $transaction.call(of, body, ...options), work, root);
+    const extendFurther = (of: Client, more: unknown): unknown => {
+      if (typeof more === 'function') return (more as (client: Client) => unknown)(of);
+      const further = this.extend($extends.call(client, more));
+      return Object.defineProperty(further, '_appliedParent', { value: of, configurable: true });
+    };
+    const extended = $extends.call(client, {
+      name: 'tocsin',
+      query: { $allModels: { $allOperations: operate } },
+      client: {
+        $transaction(this: Client, work: unknown, ...options: unknown[]) {
+          return transact(this, work, options);
+        },
+        $extends(this: Client, more: unknown) {
+          return extendFurther(this, more);
+        },
+      },
+    });
+    root.tx = extended;
+    return extended;
+  }
+
+  private operate(operation: Operation, root: Scope): Promise<unknown> {
+    const { args, query, __internalParams: params } = operation;
     const { transaction } = params;
-    const batch = transaction?.kind === 'batch';
-    const bulk =
-      batch && plan.rows
-        ? {
-            ...plan,
-            rows: false,
-            bulk: [
-              { model, operation: operationOf(operation.operation) ?? 'update', values: args.data, where: args.where },
-              ...plan.bulk,
-            ],
-          }
-        : plan;
-    for (const each of bulk.bulk) database.bulk.announce(each.operation, each.model, ADVICE, this.sites.getStore());
-    if (isSilent(bulk)) return query(args);
-    // of what is not in a transaction, or in a batch, whose queries are sent all at once
-    if (transaction === undefined && database.options.atomic)
-      return this.transaction(this.root, (place) => perform(bulk, { ...place, query: inside(operation, place) }));
-    const place = (transaction?.kind === 'itx' ? this.open.get(transaction.id) : undefined) ?? this.root;
-    return place.scope.write(() =>
-      perform(bulk, {
-        ...place,
-        query: async (changed, whole) => await query(changed, whole === true ? { ...params, dataPath: [] } : params),
-      }),
+    const kind = operationOf(operation.operation);
+    const scope =
+      transaction === undefined ? root : transaction.kind === 'itx' ? this.open.get(transaction.id) : undefined;
+    this.checkOutside(operation, root, scope ?? root);
+    if (kind === undefined) return query(args);
+    const { options, bulk } = this.database;
+    const place: Place = transaction === undefined ? 'outside' : scope === undefined ? 'batch' : 'transaction';
+    const plan = planOf(operation, (scope ?? root).tx as Client, options, place);
+    for (const each of plan.bulk) {
+      const isWarned =
+        options.bulk === 'throw' || options.bulk === 'signal' || !hasReceivers(each.operation, each.model);
+      bulk.announce(each.operation, each.model, ADVICE, isWarned ? '' : siteOf(params));
+    }
+    if (needsNoSignals(plan)) return query(args);
+    if (place !== 'outside' || !options.atomic) return perform(plan, scope ?? root, operation);
+    return this.begin(root, (inner) => perform(plan, inner, operation));
+  }
+
+  /** Notice a receiver that uses the app's client while its own transaction is open. */
+  private checkOutside({ model, operation, __internalParams: params }: Operation, root: Scope, scope: Scope): void {
+    const { outside } = this.database;
+    if (outside.policy === 'ignore') return;
+    const poolIsFull = (): boolean => this.open.size >= poolSizeOf(root.tx as Client);
+    if (operationOf(operation) === undefined && !poolIsFull()) return;
+    outside.check({
+      database: this.database,
+      transaction: scope.transaction,
+      description: `${operation}() of ${model}`,
+      poolIsFull,
+      ...(outside.policy === 'warn' && { site: siteOf(params) }),
+    });
+  }
+
+  /** A transaction of our own, for one write. */
+  private begin(root: Scope, work: (scope: Scope) => Promise<unknown>): Promise<unknown> {
+    const client = root.tx as Client;
+    // What other extensions make of $transaction() is for the app's transactions.
+    const { $transaction } = client._originalClient;
+    return this.run(root, true, work, (body) =>
+      $transaction.call(client, body, { ...this.database.options.transaction }),
     );
   }
 
-  /** Run a transaction, or a savepoint in one. */
-  private transaction<T>(
-    { scope, client }: Surroundings,
-    work: (place: Surroundings) => Promise<T>,
-    ...options: unknown[]
-  ): Promise<T> {
-    return scope.transaction(async (inner) => {
-      const result = await client.$transaction(
-        async (transaction) => {
-          const id = transactionId(transaction);
-          const surrounding = this.open.get(id);
-          const place = { scope: inner, client: transaction };
-          inner.tx = this.wrap(place);
-          this.open.set(id, place);
-          try {
-            return await work(place);
-          } finally {
-            if (surrounding === undefined) this.open.delete(id);
-            else this.open.set(id, surrounding);
-          }
-        },
-        ...options,
-      );
-      return result as T;
-    });
+  /** A transaction of the app, or a savepoint in one. */
+  private transact(
+    client: Client,
+    open: (work: unknown) => Promise<unknown>,
+    work: unknown,
+    root: Scope,
+  ): Promise<unknown> {
+    const transaction = transactionOf(client);
+    const scope = transaction === undefined ? root : this.open.get(transaction.id);
+    if (!isCallback(work) || scope === undefined || !mayNest(client)) return open(work);
+    return this.run(scope, false, (_inner, handle) => Promise.resolve(work(handle)), open);
   }
 
-  /** The client, whose transactions are watched. */
-  private wrap(place: Surroundings): object {
-    return new Proxy(place.client, {
-      get: (target, name) => {
-        if (name === '$transaction') {
-          return (work: unknown, ...options: unknown[]) =>
-            typeof work === 'function'
-              ? this.transaction(
-                  place,
-                  ({ scope }) => (work as (client: unknown) => Promise<unknown>)(scope.tx),
-                  ...options,
-                )
-              : target.$transaction(work as object[], ...options);
+  private run(
+    scope: Scope,
+    own: boolean,
+    work: (scope: Scope, handle: Client) => Promise<unknown>,
+    open: (body: (handle: Client) => Promise<unknown>) => Promise<unknown>,
+  ): Promise<unknown> {
+    return scope.runTransaction<Client, unknown>({
+      own,
+      open,
+      isDoomed,
+      body: async (handle, inner) => {
+        if (scope.transaction !== undefined) return this.inSavepoint(scope, handle, () => work(scope, handle));
+        const id = transactionOf(handle)?.id;
+        if (id === undefined)
+          throw new Error('This Prisma Client does not tell its transactions apart: tocsin/prisma needs Prisma 7.');
+        inner.tx = handle;
+        this.open.set(id, inner);
+        try {
+          return await work(inner, handle);
+        } finally {
+          this.open.delete(id);
         }
-        if (name === '$extends') return (more: unknown) => this.wrap({ ...place, client: target.$extends(more) });
-        const member: unknown = Reflect.get(target, name, target);
-        if (typeof name === 'string' && isObject(member) && modelOf(target, name) !== undefined && this.isLoud())
-          return this.located(delegateOf(target, name));
-        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
       },
     });
   }
 
-  private isLoud(): boolean {
-    const { bulk } = this.root.scope.database.options;
-    return (bulk === 'warn' || bulk === 'individual') && hasAnyReceivers();
-  }
-
-  /** The methods of a model, whose writes know the line that called them: they only begin when they are awaited. */
-  private located(delegate: object): object {
-    return new Proxy(delegate, {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name, target);
-        if (typeof member !== 'function' || typeof name === 'symbol' || operationOf(name) === undefined) return member;
-        return (...args: unknown[]) => {
-          const site = callSite();
-          const promise = Reflect.apply(member, target, args) as Promise<unknown>;
-          return new Proxy(promise, {
-            get: (pending, method) => {
-              const action: unknown = Reflect.get(pending, method, pending);
-              // what begins the query; the last is how a batch does
-              if (!['then', 'catch', 'finally', 'requestTransaction'].includes(String(method))) return action;
-              return (...callbacks: unknown[]) =>
-                this.sites.run(site, () => Reflect.apply(action as () => unknown, pending, callbacks) as unknown);
-            },
-          });
-        };
-      },
-    });
+  private async inSavepoint(scope: Scope, handle: Client, work: () => Promise<unknown>): Promise<unknown> {
+    const surrounding = scope.tx;
+    scope.tx = handle;
+    try {
+      return await work();
+    } finally {
+      scope.tx = surrounding;
+    }
   }
 }
 
-/** The caller's operation, done in a transaction that was begun for it. Prisma only begins when it is waited for. */
-function inside({ query, __internalParams: params }: Operation, { client }: Surroundings): Place['query'] {
-  const transaction: Params['transaction'] = { kind: 'itx', id: transactionId(client) };
-  return async (args, whole) => await query(args, { ...params, transaction, ...(whole === true && { dataPath: [] }) });
+function isCallback(work: unknown): work is (client: Client) => unknown {
+  return typeof work === 'function';
+}
+
+/** Do a write, with the signals that it sends. */
+async function perform(plan: WritePlan, scope: Scope, { args, query, __internalParams }: Operation): Promise<unknown> {
+  const client = scope.tx as Client;
+  const write = scope.write();
+  const params: Params =
+    scope.transaction === undefined ? __internalParams : { ...__internalParams, transaction: transactionOf(client) };
+  const all = Object.keys(client._globalOmit?.[plan.model.charAt(0).toLowerCase() + plan.model.slice(1)] ?? {});
+  const omit = all.length === 0 ? {} : { omit: Object.fromEntries(all.map((name) => [name, false])) };
+  const place: PlacedWrite = {
+    options: scope.database.options,
+    client,
+    send: write.send,
+    read: async (action, what) => await query({ ...what, ...omit }, { ...params, action, dataPath: [] }),
+    write: async (changed, different) => {
+      write.issue();
+      return await query(changed, { ...params, dataPath: [], ...different });
+    },
+    untouched: async () => {
+      write.issue();
+      return await query(args, params);
+    },
+  };
+  const result = plan.selection === undefined ? await place.untouched() : await writeRows(plan, place);
+  const own = (result as { count?: number } | undefined)?.count ?? (Array.isArray(result) ? result.length : undefined);
+  for (const { model, operation, where, values } of plan.bulk) {
+    const count = values === plan.args.data && model === plan.model ? own : undefined;
+    await write.send(postBulk, model, { operation, where, values, count });
+  }
+  return result;
+}
+
+/** Of all that may be wrong with a transaction, this alone the commit does not tell. */
+async function isDoomed(client: Client): Promise<boolean> {
+  if (!doomsTransactions(client)) return false;
+  try {
+    await executeUnseen(client, 'select 1');
+    return false;
+  } catch (error) {
+    return String(error).includes('25P02');
+  }
+}
+
+/** Where the app has called: Prisma begins only when it is awaited, and has kept the place. */
+function siteOf({ callsite }: Params): string {
+  const location = callsite?.getLocation();
+  if (location === null || location === undefined) return '';
+  return [location.fileName, location.lineNumber, location.columnNumber].filter((part) => part !== null).join(':');
 }

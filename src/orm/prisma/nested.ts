@@ -27,14 +27,14 @@ export function nestedWrites(client: Client, model: string, data: unknown): Nest
   if (!isObject(data)) return [];
   const values = data as Record<string, unknown>;
   return fieldsOf(client, model)
-    .filter(({ kind, name }) => kind === 'object' && isObject(values[name]))
+    .filter(({ kind, name }) => kind === 'object' && Object.hasOwn(values, name) && isObject(values[name]))
     .flatMap(({ name, type }) =>
       Object.entries(values[name] as object).flatMap(([method, argument]: [string, unknown]) => {
-        const operation = OPERATIONS[method];
-        if (operation === undefined) return [];
+        if (!Object.hasOwn(OPERATIONS, method) || argument === undefined) return [];
+        const operation = OPERATIONS[method] as PostBulkArgs['operation'];
         return [
           { model: type, operation, values: argument },
-          ...inside(argument).flatMap((each) => nestedWrites(client, type, each)),
+          ...dataWithin(argument).flatMap((each) => nestedWrites(client, type, each)),
         ];
       }),
     );
@@ -43,9 +43,9 @@ export function nestedWrites(client: Client, model: string, data: unknown): Nest
 /**
  * Where the argument of a nested operation may hold data: it is data itself, or it has them under one of these names.
  */
-function inside(argument: unknown): unknown[] {
-  if (Array.isArray(argument)) return argument.flatMap(inside);
+function dataWithin(argument: unknown): unknown[] {
+  if (Array.isArray(argument)) return argument.flatMap(dataWithin);
   if (!isObject(argument)) return [];
-  const { data, create, update } = argument as Record<string, unknown>;
-  return [argument, data, create, update].filter((each) => each !== undefined);
+  const under = ['data', 'create', 'update'].filter((name) => Object.hasOwn(argument, name));
+  return [argument, ...under.map((name) => (argument as Record<string, unknown>)[name])];
 }

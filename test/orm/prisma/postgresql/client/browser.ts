@@ -37,3 +37,18 @@ export type Seat = Prisma.SeatModel
  * 
  */
 export type Note = Prisma.NoteModel
+/**
+ * Model Item
+ * 
+ */
+export type Item = Prisma.ItemModel
+/**
+ * Model Thing
+ * 
+ */
+export type Thing = Prisma.ThingModel
+/**
+ * Model Day
+ * 
+ */
+export type Day = Prisma.DayModel

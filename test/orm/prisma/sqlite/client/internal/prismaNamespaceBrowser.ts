@@ -54,7 +54,10 @@ export const ModelName = {
   User: 'User',
   Profile: 'Profile',
   Seat: 'Seat',
-  Note: 'Note'
+  Note: 'Note',
+  Item: 'Item',
+  Thing: 'Thing',
+  Day: 'Day'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -107,6 +110,35 @@ export const NoteScalarFieldEnum = {
 } as const
 
 export type NoteScalarFieldEnum = (typeof NoteScalarFieldEnum)[keyof typeof NoteScalarFieldEnum]
+
+
+export const ItemScalarFieldEnum = {
+  id: 'id',
+  note: 'note'
+} as const
+
+export type ItemScalarFieldEnum = (typeof ItemScalarFieldEnum)[keyof typeof ItemScalarFieldEnum]
+
+
+export const ThingScalarFieldEnum = {
+  id: 'id',
+  code: 'code',
+  count: 'count',
+  price: 'price',
+  ratio: 'ratio',
+  at: 'at',
+  parentId: 'parentId'
+} as const
+
+export type ThingScalarFieldEnum = (typeof ThingScalarFieldEnum)[keyof typeof ThingScalarFieldEnum]
+
+
+export const DayScalarFieldEnum = {
+  at: 'at',
+  note: 'note'
+} as const
+
+export type DayScalarFieldEnum = (typeof DayScalarFieldEnum)[keyof typeof DayScalarFieldEnum]
 
 
 export const SortOrder = {
