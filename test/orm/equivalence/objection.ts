@@ -7,7 +7,11 @@ import { type Models, openObjection } from './objection-session.ts';
 
 export type Call = readonly [method: string, ...args: unknown[]];
 /** Where a query begins: at the class, at an instance that was found, or at a relation of one. */
-type Start = { readonly of: keyof Models; readonly id?: unknown; readonly relation?: string };
+interface Start {
+  readonly of: keyof Models;
+  readonly id?: unknown;
+  readonly relation?: string;
+}
 export type Step =
   | { readonly start: Start; readonly calls: readonly Call[] }
   | {
