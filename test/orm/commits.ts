@@ -257,6 +257,8 @@ class Bench<Tx> {
     const owner = {};
     (postSave as AnySignal).connect(
       (_sender: unknown, payload: Payload) => {
+        // What callbacks of the scripts before still write is none of this.
+        if (payload.instance.id >= OF_CALLBACKS) return;
         payloads.push(new WeakRef(payload));
         payload.onCommit(() => undefined);
         payload.onRollback(() => undefined);

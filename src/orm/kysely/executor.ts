@@ -13,17 +13,14 @@ import type {
   QueryResult,
   RootOperationNode,
 } from 'kysely';
-import type { SqlTransaction } from './sql-transaction.ts';
 import { originalOf, rememberOriginal, type Statement } from './queries.ts';
 
 /** What is done with a query in place of running it. */
 export interface QueryRunner {
   run(statement: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>>;
   stream(statement: Statement, inner: QueryExecutor, chunkSize: number): AsyncIterableIterator<QueryResult<unknown>>;
-  /** Take note of whether a query fails. */
-  watch?<T>(outcome: Promise<T>): Promise<T>;
-  /** For a connection on which the app may begin a transaction in SQL. */
-  readonly sql: SqlTransaction | undefined;
+  /** Take note of a query that is run and writes no rows: of what it does to transactions, and whether it fails. */
+  watch<T extends QueryResult<unknown>>(compiled: CompiledQuery, outcome: Promise<T>): Promise<T>;
 }
 
 export class SignalExecutor implements QueryExecutor {
@@ -57,9 +54,7 @@ export class SignalExecutor implements QueryExecutor {
   executeQuery<R>(compiled: CompiledQuery<R>, ...args: readonly unknown[]): Promise<QueryResult<R>> {
     if (!mayWrite(compiled)) {
       const result = this.#inner.executeQuery(compiled, ...(args as []));
-      const { sql } = this.#runner;
-      if (sql !== undefined && compiled.query.kind === 'RawNode') return sql.watch(compiled.sql, result);
-      return this.#runner.watch?.(result) ?? result;
+      return this.#runner.watch(compiled, result);
     }
     const statement = { compiled, written: originalOf(compiled.query), args };
     return this.#runner.run(statement, this.#inner) as Promise<QueryResult<R>>;

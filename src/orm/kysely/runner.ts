@@ -1,4 +1,4 @@
-import type { Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import type { CompiledQuery, Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
 import { currentCause } from '../causal-context.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { type ScopedWrite, WriteScope } from '../write-scope.ts';
@@ -7,7 +7,7 @@ import type { QueryRunner } from './executor.ts';
 import { isWrite, operationOf, senderOf, type WriteNode, writesIn } from './nodes.ts';
 import { Queries, type Statement } from './queries.ts';
 import type { KyselySettings } from './settings.ts';
-import type { SqlTransaction } from './sql-transaction.ts';
+import { type SqlTransaction, watchSavepoints } from './sql-transaction.ts';
 import { isHeard, perform, performStream, type Place } from './writes.ts';
 
 type Scope = WriteScope<KyselySettings>;
@@ -22,11 +22,10 @@ const failed = new WeakSet<TransactionNode>();
 
 /** Runs the queries of one handle: a Kysely, or a transaction. */
 export class Runner implements QueryRunner, Place {
-  readonly watch?: <T>(outcome: Promise<T>) => Promise<T>;
-  readonly sql: SqlTransaction | undefined;
   private readonly database: AnyKysely;
   private readonly handle: Scope;
   private readonly wrap: Wrap;
+  private readonly sql: SqlTransaction | undefined;
 
   /** @param sql - what the app begins in SQL, for a handle of one connection */
   constructor(database: AnyKysely, scope: Scope, wrap: Wrap, sql?: SqlTransaction) {
@@ -34,13 +33,6 @@ export class Runner implements QueryRunner, Place {
     this.handle = scope;
     this.wrap = wrap;
     this.sql = sql;
-    const { transaction } = scope;
-    if (transaction !== undefined && scope.database.options.dialect === 'postgres') {
-      this.watch = (outcome) => {
-        outcome.catch(() => failed.add(transaction.root));
-        return outcome;
-      };
-    }
   }
 
   get scope(): Scope {
@@ -59,8 +51,15 @@ export class Runner implements QueryRunner, Place {
     if (currentCause() !== undefined) for (const node of writes) this.checkOutside(node);
     const isOfInterest = database.bulk.policy === 'throw' || writes.some(isHeard);
     if (!isOfInterest || isAborted(args) || isExplained(written)) return this.plainly(statement, inner);
-    const outcome = perform(statement, new Queries(inner, database.options.dialect), this);
-    return this.watch?.(outcome) ?? outcome;
+    return this.noteFailure(perform(statement, new Queries(inner, database.options.dialect), this));
+  }
+
+  watch<T extends QueryResult<unknown>>({ query, sql }: CompiledQuery, outcome: Promise<T>): Promise<T> {
+    const { transaction } = this.handle;
+    if (query.kind !== 'RawNode') return this.noteFailure(outcome);
+    if (transaction === undefined) return this.sql?.watch(sql, outcome) ?? outcome;
+    watchSavepoints(sql, transaction.root);
+    return this.noteFailure(outcome);
   }
 
   stream(statement: Statement, inner: QueryExecutor, chunkSize: number): AsyncIterableIterator<QueryResult<unknown>> {
@@ -92,8 +91,16 @@ export class Runner implements QueryRunner, Place {
   }
 
   private plainly({ compiled, args }: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>> {
-    const outcome = inner.executeQuery(compiled, ...(args as []));
-    return this.watch?.(outcome) ?? outcome;
+    return this.noteFailure(inner.executeQuery(compiled, ...(args as [])));
+  }
+
+  /** PostgreSQL does not commit a transaction in which a query has failed. */
+  private noteFailure<T>(outcome: Promise<T>): Promise<T> {
+    const { transaction, database } = this.handle;
+    if (transaction !== undefined && database.options.dialect === 'postgres') {
+      outcome.catch(() => failed.add(transaction.root));
+    }
+    return outcome;
   }
 }
 
@@ -108,9 +115,13 @@ export function runTransaction<T>(
   return scope.runTransaction({
     open,
     own,
-    body: (tx: AnyTransaction, inner) => {
-      node = inner.transaction;
-      return body(tx, inner);
+    body: async (tx: AnyTransaction, inner) => {
+      const { transaction } = inner;
+      node = transaction;
+      const value = await body(tx, inner);
+      // Whatever is asked for later must know it, too.
+      if (!own && transaction !== undefined && (await isDoomed(transaction, tx))) transaction.rollback();
+      return value;
     },
     isDoomed: async (tx) => node !== undefined && isDoomed(node, tx),
   });

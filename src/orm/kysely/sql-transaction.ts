@@ -1,14 +1,48 @@
+/** Transactions and savepoints that the app begins and ends in SQL. */
 import type { QueryResult } from 'kysely';
 import { TransactionNode } from '../transaction.ts';
 
-const COMMANDS = {
-  begin: /^(?:begin|start\s+transaction)\b/i,
-  commit: /^(?:commit|end)\b/i,
+/** The savepoints of each transaction, by name: the last of each name. */
+const savepoints = new WeakMap<TransactionNode, Map<string, TransactionNode>>();
+
+/** Take note of a command about a savepoint, when it is issued. */
+export function noteSavepoint(
+  command: 'savepoint' | 'release' | 'rollbackTo',
+  root: TransactionNode,
+  name: string,
+): void {
+  let named = savepoints.get(root);
+  if (named === undefined) savepoints.set(root, (named = new Map<string, TransactionNode>()));
+  const known = named.get(name);
+  if (command === 'release') known?.release();
+  else if (command === 'savepoint') named.set(name, root.savepoint());
+  else if (known !== undefined) {
+    known.rollback();
+    // The savepoint is still there.
+    named.set(name, root.savepoint());
+  }
+}
+
+const SAVEPOINTS = {
   savepoint: /^savepoint\s+"?([^";]+)/i,
   release: /^release\s+(?:savepoint\s+)?"?([^";]+)/i,
   rollbackTo: /^rollback\s+(?:(?:work|transaction)\s+)?to\s+(?:savepoint\s+)?"?([^";]+)/i,
-  rollback: /^(?:rollback|abort)\b/i,
 } as const;
+const BEGIN = /^(?:begin|start\s+transaction)\b/i;
+const COMMIT = /^(?:commit|end)\b/i;
+const ROLLBACK = /^(?:rollback|abort)\b/i;
+
+/** Take note of what a statement does to savepoints; false if that is nothing. */
+export function watchSavepoints(sql: string, root: TransactionNode): boolean {
+  const statement = sql.trimStart();
+  for (const [command, pattern] of Object.entries(SAVEPOINTS)) {
+    const name = pattern.exec(statement)?.[1];
+    if (name === undefined) continue;
+    noteSavepoint(command as keyof typeof SAVEPOINTS, root, name.trim());
+    return true;
+  }
+  return false;
+}
 
 /**
  * A transaction that the app begins and ends in SQL, on one connection: a write in it must not get a transaction of
@@ -17,7 +51,6 @@ const COMMANDS = {
 export class SqlTransaction {
   /** The one that is open. */
   node: TransactionNode | undefined;
-  private savepoints = new Map<string, TransactionNode>();
   private readonly ended: (node: TransactionNode) => void;
 
   /** @param ended - is called with each that was committed or rolled back. */
@@ -25,42 +58,27 @@ export class SqlTransaction {
     this.ended = ended;
   }
 
-  /** Take note of a statement; its effect is there when that has run. */
+  /** Take note of a statement. */
   watch<T extends QueryResult<unknown>>(sql: string, outcome: Promise<T>): Promise<T> {
-    const text = sql.trim();
-    for (const [command, pattern] of Object.entries(COMMANDS)) {
-      const found = pattern.exec(text);
-      if (found === null) continue;
-      return outcome.then((result) => {
-        this.run(command as keyof typeof COMMANDS, found[1]?.trim() ?? '', result, /\band\s+chain\b/i.test(text));
-        return result;
-      });
-    }
-    return outcome;
+    const { node } = this;
+    if (node !== undefined && watchSavepoints(sql, node)) return outcome;
+    const command = sql.trimStart();
+    if (![BEGIN, COMMIT, ROLLBACK].some((pattern) => pattern.test(command))) return outcome;
+    return outcome.then((result) => {
+      this.follow(command, result);
+      return result;
+    });
   }
 
-  private run(
-    command: keyof typeof COMMANDS,
-    savepoint: string,
-    { rows }: QueryResult<unknown>,
-    isChained: boolean,
-  ): void {
-    if (command === 'begin') this.node = TransactionNode.begin();
+  private follow(command: string, { rows }: QueryResult<unknown>): void {
     const { node } = this;
-    if (node === undefined || command === 'begin') return;
-    if (command === 'savepoint') this.savepoints.set(savepoint, node.savepoint());
-    else if (command === 'release') this.savepoints.get(savepoint)?.release();
-    else if (command === 'rollbackTo') {
-      this.savepoints.get(savepoint)?.rollback();
-      // The savepoint is still there.
-      this.savepoints.set(savepoint, node.savepoint());
-    } else {
+    if (BEGIN.test(command)) this.node = TransactionNode.begin();
+    else if (node !== undefined) {
       // PostgreSQL answers so after an error.
       const [answer] = rows as readonly ({ command?: unknown } | undefined)[];
-      if (command === 'commit' && answer?.command !== 'ROLLBACK') node.commit();
+      if (COMMIT.test(command) && answer?.command !== 'ROLLBACK') node.commit();
       else node.rollback();
-      this.savepoints = new Map();
-      this.node = isChained ? TransactionNode.begin() : undefined;
+      this.node = /\band\s+chain\b/i.test(command) ? TransactionNode.begin() : undefined;
       this.ended(node);
     }
   }

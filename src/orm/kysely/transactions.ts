@@ -5,6 +5,7 @@ import { WriteScope } from '../write-scope.ts';
 import { lookAlike } from './look-alike.ts';
 import { type AnyTransaction, isDoomed, runTransaction, type Wrap } from './runner.ts';
 import type { KyselySettings } from './settings.ts';
+import { noteSavepoint } from './sql-transaction.ts';
 
 type Tables = Record<string, never>;
 type Scope = WriteScope<KyselySettings>;
@@ -48,34 +49,25 @@ export function watchControlled(
   });
 }
 
-/** The savepoints of a transaction, by name: the last of each name. */
-const savepoints = new WeakMap<TransactionNode, Map<string, TransactionNode>>();
-
 /** The methods of a transaction that is ended by hand: what they do is also done to what waits for its commit. */
 export function controlled(tx: AnyTransaction, scope: Scope, wrap: Wrap): Commands {
   const root = (scope.transaction as TransactionNode).root;
-  let named = savepoints.get(root);
-  if (named === undefined) savepoints.set(root, (named = new Map<string, TransactionNode>()));
-  const open = named;
   const handle = (result: unknown): unknown => (result === undefined ? result : wrap(result as Controlled, scope));
   return {
     savepoint: (execute, name) => {
-      open.set(name, root.savepoint());
+      noteSavepoint('savepoint', root, name);
       return execute().then(handle);
     },
     releaseSavepoint: (execute, name) => {
-      open.get(name)?.release();
+      noteSavepoint('release', root, name);
       return execute().then(handle);
     },
     rollbackToSavepoint: (execute, name) => {
-      const node = open.get(name);
-      node?.rollback();
-      // The savepoint is still there.
-      if (node !== undefined) open.set(name, root.savepoint());
+      noteSavepoint('rollbackTo', root, name);
       return execute().then(handle);
     },
     commit: async (execute) => {
-      if (root.isAwaited && (await isDoomed(root, tx))) root.rollback();
+      if (await isDoomed(root, tx)) root.rollback();
       try {
         await execute();
         root.commit();
