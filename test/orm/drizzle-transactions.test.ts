@@ -10,6 +10,7 @@ import * as pgCore from 'drizzle-orm/pg-core';
 import { drizzle as drizzleProxy } from 'drizzle-orm/pg-proxy';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import * as sqliteCore from 'drizzle-orm/sqlite-core';
+import { npmVersion } from 'drizzle-orm/version';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { postBulk, postSave, preSave, type SignalsOptions, withSignals } from '../../src/drizzle.ts';
@@ -131,10 +132,11 @@ const openPglite = async (options?: SignalsOptions): Promise<Opened> => {
   const raw = drizzlePglite({ client: pglite }) as unknown as ReturnType<typeof drizzlePostgres>;
   return { raw, db: withSignals(raw, options), close: () => Promise.resolve() };
 };
+/** The suites run on two releases at once. */
 let database: FreshDatabase | undefined;
 const hasPostgres = availableEngines('postgres').length > 0;
 beforeAll(async () => {
-  if (hasPostgres) database = await freshDatabase('postgres', 'drizzle_transactions');
+  if (hasPostgres) database = await freshDatabase('postgres', `drizzle_${npmVersion.charAt(0)}_transactions`);
 });
 afterAll(() => database?.drop());
 const openPostgres = async (options?: SignalsOptions, max = 5): Promise<Opened> => {

@@ -5,6 +5,7 @@ import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql';
 import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres';
 import * as pgCore from 'drizzle-orm/pg-core';
 import * as sqliteCore from 'drizzle-orm/sqlite-core';
+import { npmVersion } from 'drizzle-orm/version';
 import pg from 'pg';
 import { type SignalsOptions, withSignals } from '../../../src/drizzle.ts';
 import { commits, type CommitSubject } from '../commits.ts';
@@ -24,7 +25,8 @@ function open(url: string, max: number): { db: any; items: any; run: string; clo
 
 function drizzle(name: string, options: SignalsOptions): CommitSubject<any> {
   return {
-    orm: `Drizzle${name}`,
+    // The suite runs on two releases at once, each on a database of its own.
+    orm: `Drizzle ${npmVersion.charAt(0)}${name}`,
     engines: ['sqlite', 'postgres'],
     open(_engine, { url }, max) {
       const { db: bare, items, run, close } = open(url, max);

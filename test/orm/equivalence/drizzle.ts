@@ -1,6 +1,7 @@
 /** Drizzle's write API, for the equivalence suite. A step is the calls that make up a query, as data. */
 import * as operators from 'drizzle-orm';
 import { sql } from 'drizzle-orm';
+import { npmVersion } from 'drizzle-orm/version';
 import fc from 'fast-check';
 import { type Entry, settle, type Subject } from '../equivalence.ts';
 import { methodsOf } from './api.ts';
@@ -393,7 +394,10 @@ const EXCUSED: Readonly<Record<string, string>> = {
 
 /** The subject of a driver; its API is asked of the objects that it gives. */
 export async function drizzle(dialect: Dialect): Promise<Subject<Step>> {
-  const { db, tables, close } = await openDrizzle(dialect, `drizzle_api_${dialect.replace('-', '')}`);
+  const { db, tables, close } = await openDrizzle(
+    dialect,
+    `drizzle_${npmVersion.charAt(0)}_api_${dialect.replace('-', '')}`,
+  );
   const insert = db.insert(tables.people);
   const holders: Record<string, object[]> = {
     Database: chainOf(db),
@@ -412,7 +416,8 @@ export async function drizzle(dialect: Dialect): Promise<Subject<Step>> {
   const entries = entriesOf(dialect === 'libsql');
   const covered = Object.values(entries).flatMap(({ covers }) => covers);
   return {
-    orm: `Drizzle, ${dialect}`,
+    // The suite runs on two releases at once, each on databases of its own.
+    orm: `Drizzle ${npmVersion.charAt(0)}, ${dialect}`,
     engines: [dialect === 'node-postgres' ? 'postgres' : 'sqlite'],
     api,
     entries: Object.fromEntries(
