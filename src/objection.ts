@@ -3,11 +3,13 @@
  *
  * | signal | sent |
  * |---|---|
- * | `preSave`, `postSave` | around `insert()`, for each instance; around `patch()` and `update()` of an instance (`$query()`) or of one row by its id (`findById()`, `…ById()`, `where('id', …)`); around what `insertGraph()` and `upsertGraph()` write |
- * | `preDelete`, `postDelete` | around `delete()` of such an instance or row |
- * | `postBulk` | after other `patch()`, `update()`, `increment()` and `delete()`; after `insert()` with `onConflict()` |
+ * | `preSave`, `postSave` | around `insert()`, for each instance; around `patch()` and `update()` of one row: of an instance (`$query()`), or by conditions that demand one value of the primary key (`findById()`, `…ById()`, `where('id', …)`, `relate(1)`); around what `insertGraph()` and `upsertGraph()` write so |
+ * | `preDelete`, `postDelete` | around `delete()` of such an instance, or of rows by their ids |
+ * | `postBulk` | after other `patch()`, `update()`, `increment()` and `delete()`, also when relations and graphs make them: `relate([…])`, `unrelate()`; after `insert()` with `onConflict()` |
  *
- * Not seen: `relate()` and `unrelate()`, knex, and what the database itself does, such as `ON DELETE CASCADE`.
+ * A query with joins, limits, orders or `using()` is never taken for a write of one row. Not seen: `truncate()`, knex,
+ * and what the database itself does, such as `ON DELETE CASCADE`. `m2mChanged` is not sent: a many-to-many `relate()`
+ * inserts a row of the join table, and sends for the model of that, if it has one with signals.
  */
 import type { Model, ModelClass, Transaction } from 'objection';
 import type { ModelSignal } from './core/model-types.ts';
@@ -21,7 +23,8 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 export interface SignalsOptions extends AdapterOptions {
   /**
    * Give a write that has receivers a transaction of its own, if it is in none: what a post receiver throws then undoes
-   * it. Default `false`, as Objection.
+   * it, and all that one call writes. Hooks of the models get it as `queryContext.transaction`. Default `false`, as
+   * Objection.
    */
   readonly atomic?: boolean;
   /**
@@ -44,6 +47,17 @@ export interface SignalsOptions extends AdapterOptions {
  * Objection has validated; the instance whose `$query()` it is gets it, too. The `where` of `postBulk` is a query that
  * finds what the conditions find.
  *
+ * The static and instance hooks of the models run once, as without signals: those before a write come before `preSave`
+ * and `preDelete`, those after it before `postSave` and `postDelete`. A write that a hook cancels (`cancelQuery()`)
+ * sends nothing after it. To find its rows, an update or delete is built once more, and so calls `onBuild()` callbacks
+ * once more.
+ *
+ * With `bulk: 'individual'` a delete sends for the rows that it finds, and is executed as it is; an update does so for
+ * conditions about columns and values. If receivers have changed a row, the rows are written one by one in a
+ * transaction or savepoint. Updates with expressions, subqueries, `or`, or `returning()` stay bulk writes.
+ * `bulk: 'throw'` refuses a part of a graph when it comes to it: what the graph has written before is rolled back in a
+ * transaction only.
+ *
  * A throw in a pre signal prevents the write. One in a post signal propagates and undoes the write in a transaction:
  * yours, or with `atomic`.
  *
@@ -51,7 +65,8 @@ export interface SignalsOptions extends AdapterOptions {
  * expressions also after it, and a delete by id reads its row. To know of commits, the transactions that the model's
  * knex makes are watched; a savepoint that rolls back takes its `onCommit` callbacks along.
  *
- * @throws TypeError if an option is wrong; Error if the class has signals already.
+ * @throws TypeError if an option is wrong, if it is no Objection 3, or later if a knex cannot be watched; Error if the
+ *   class has signals already.
  * @example
  * ```ts
  * class Base extends withSignals(Model, { atomic: true }) {}

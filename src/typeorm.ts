@@ -1,5 +1,5 @@
 /**
- * TypeORM 1.x and 0.3: real saves send the model signals.
+ * TypeORM 1.x, and 0.3 from 0.3.20 on, with its SQL drivers: real saves send the model signals.
  *
  * | signal | sent |
  * |---|---|
@@ -10,7 +10,8 @@
  *
  * Not seen: `query()`, `clear()`, `callListeners(false)`, `save(…, { listeners: false })`, foreign keys that the ORM
  * nulls for rows dropped from a one-to-many, and what the database itself does (`ON DELETE CASCADE`, triggers). Saving
- * an unchanged instance writes nothing and sends nothing.
+ * an unchanged instance writes nothing and sends nothing. What a receiver reads through the DataSource is not
+ * noticed as its writes are (`outside`), and waits for a connection as these would.
  */
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ModelSignal } from './core/model-types.ts';
@@ -25,9 +26,12 @@ export type { AdapterOptions, BulkPolicy } from './orm/adapter-options.ts';
  *
  * Receivers run one after the other in connect order, each awaited, also for many instances saved by one call. They run
  * inside the transaction of the write; `tx` is its `EntityManager`. A throw in a pre signal prevents the write, one in
- * a post signal rolls it back: `save()` and `remove()` open a transaction of their own, unless told not to. `insert()`,
- * `update()` and the like do not, so that what a post receiver throws there leaves the row, unless you opened a
- * transaction.
+ * a post signal rolls it back: `save()` and `remove()` open a transaction of their own, unless told not to, and so does
+ * an `insert()` of several rows that have receivers. An `insert()` of one, `update()` and the like do not, so that what
+ * a post receiver throws there leaves the row, unless you opened a transaction.
+ *
+ * What waits for a commit runs when the query runner has been released. With one of your own, neither
+ * `commitTransaction()` nor `release()` waits for it.
  *
  * In `postDelete` `instance` is a copy that still has its id, for TypeORM takes it off the original, which is `origin`.
  *
@@ -36,7 +40,8 @@ export type { AdapterOptions, BulkPolicy } from './orm/adapter-options.ts';
  *
  * @param dataSource - before or after `initialize()`
  * @returns a `Disposable` that leaves the DataSource as it was
- * @throws TypeError if an option is wrong; Error if signals are attached to this DataSource already
+ * @throws TypeError if an option is wrong, or TypeORM not supported; Error if signals are attached to this DataSource
+ *   already
  * @example
  * ```ts
  * const dataSource = new DataSource({ type: 'sqljs', entities: [User], synchronize: true })

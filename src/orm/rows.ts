@@ -36,8 +36,6 @@ export interface RowUpdate {
   readonly values: Row;
   /** Whether a value is an expression, whose outcome only the database knows. */
   readonly isExpression: (value: unknown) => boolean;
-  /** Makes an instance of its values, for an ORM that has a class for it. */
-  readonly create?: (values: Row) => Row;
 }
 
 /** An update that `preSave` was sent for. */
@@ -54,12 +52,12 @@ export interface PreparedUpdate {
 export async function prepareUpdate(
   send: Send,
   sender: unknown,
-  { before, key, values, isExpression, create = (each) => each }: RowUpdate,
+  { before, key, values, isExpression }: RowUpdate,
 ): Promise<PreparedUpdate> {
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   const known = Object.fromEntries(given.filter(([, value]) => !isExpression(value)));
   const asGiven = { ...(before ?? key), ...known };
-  const instance = create({ ...asGiven });
+  const instance: Row = { ...asGiven };
   const certain = before !== undefined && Object.keys(known).length === given.length;
   const intent = certain ? differenceOf(before, asGiven) : fieldsOnly(given.map(([field]) => field));
   await send(preSave, sender, { instance, raw: false, created: false, ...intent });

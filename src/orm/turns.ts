@@ -8,7 +8,7 @@ interface Turn {
 }
 
 /** A transaction that lasts longer while others wait is taken to be waiting for one of those. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 6_000;
 
 /**
  * Lets what a database can only do one after the other wait, in order. What waits does so for a transaction whose
@@ -25,12 +25,22 @@ export class Turns {
   }
 
   /** @throws Error naming both, if what is under way does not end. */
-  async take<T>(description: string, work: () => Promise<T>): Promise<T> {
+  take<T>(description: string, work: () => Promise<T>): Promise<T> {
+    return this.takeUntil(description, work);
+  }
+
+  /** Have the turn until `work` says so, or ends. */
+  async takeUntil<T>(description: string, work: (leave: () => void) => Promise<T>): Promise<T> {
     await this.enter(description);
+    let left = false;
+    const leave = (): void => {
+      if (!left) this.leave();
+      left = true;
+    };
     try {
-      return await work();
+      return await work(leave);
     } finally {
-      this.leave();
+      leave();
     }
   }
 

@@ -191,7 +191,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
         await trx.commit('value');
       });
       await knex.transaction(async (trx) => {
-        const savepoint = await trx.savepoint((inner) => save(inner, '7'));
+        const savepoint: unknown = await trx.savepoint((inner) => save(inner, '7'));
         expect(savepoint).toMatchObject({ name: '7' });
         const manual = await trx.transaction();
         await save(manual, 'no 1');
@@ -206,12 +206,11 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
       const manual = await knex.transaction();
       await save(manual, 'no 2');
       await manual.rollback();
-      expect(
-        await knex.transaction(async (trx) => {
-          await save(trx, 'no 3');
-          await trx.rollback();
-        }),
-      ).toBeUndefined();
+      const undone: unknown = await knex.transaction(async (trx) => {
+        await save(trx, 'no 3');
+        await trx.rollback();
+      });
+      expect(undone).toBeUndefined();
       await expect(
         knex.transaction(
           async (trx) => {

@@ -23,7 +23,7 @@ const ADAPTERS: readonly Adapter[] = [
     fires: '`save()`, `insert()`, `remove()`, `softRemove()`, `recover()`, cascades; `m2mChanged`',
     loud: '`update()`, `delete()`, `upsert()`, `softDelete()`, query builders',
     unseen: '`query()`, `clear()`, `{ listeners: false }`',
-    reads: 'none',
+    reads: 'before `m2mChanged`, and of orphaned rows',
   },
   {
     orm: '[Mongoose](#mongoose)',
@@ -77,8 +77,8 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Objection](#objection)',
     suite: 'Objection',
     fires: '`insert()`; `patch()`, `update()`, `delete()` of an instance or by id; graphs',
-    loud: 'other `patch()`, `update()`, `delete()`; `onConflict()`',
-    unseen: '`relate()`, `unrelate()`, knex',
+    loud: 'other `patch()`, `update()`, `delete()`; `relate([…])`, `unrelate()`; `onConflict()`',
+    unseen: '`truncate()`, knex',
     reads: 'one before an update ¹, after one with expressions, and before a delete by id',
   },
 ];

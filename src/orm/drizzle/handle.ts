@@ -4,7 +4,7 @@ import type { AdapterOptions } from '../adapter-options.ts';
 import { type ScopedWrite, WrappedDatabase, WriteScope } from '../write-scope.ts';
 import { type Driver, driverOf, Lease } from './driver.ts';
 import { type Database, primaryOf, type Session } from './internals.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 
 /** The options of `withSignals()`, complete. */
 export interface DrizzleOptions extends Required<AdapterOptions> {

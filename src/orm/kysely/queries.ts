@@ -79,11 +79,12 @@ export class Queries {
         ),
       };
     }
-    // SQLite's driver tells nothing of a statement that returns rows.
-    const asksForId = edited.kind === 'InsertQueryNode' && this.dialect === 'sqlite';
-    const { rows, ...told } = await (asksForId ? onOneConnection(bare, (one) => withInsertId(one, run)) : run(bare));
-    const result = { numAffectedRows: BigInt(rows.length), ...defined(told), rows: [] };
-    return { result, rows: await this.show(edited, rows) };
+    // SQLite's driver tells nothing of a statement that returns rows, and else the id of the last insert of all.
+    const { rows, ...told } = await (this.dialect === 'sqlite'
+      ? onOneConnection(bare, (one) => withInsertId(one, run))
+      : run(bare));
+    const result = told.numAffectedRows === undefined ? { ...told, numAffectedRows: BigInt(rows.length) } : told;
+    return { result: { ...result, rows: [] }, rows: await this.show(edited, rows) };
   }
 
   /** What plugins make of the result that the caller gets. */
@@ -155,7 +156,7 @@ export function onOneConnection<T>(executor: QueryExecutor, work: (executor: Que
   );
 }
 
-/** The result of an insert that returns rows, with the id that SQLite would have told if it returned none. */
+/** The result of a write that returns rows, with the id that SQLite would have told if it returned none. */
 async function withInsertId(
   executor: QueryExecutor,
   run: (executor: QueryExecutor) => Promise<QueryResult<Row>>,
@@ -163,10 +164,5 @@ async function withInsertId(
   const result = await run(executor);
   if (result.insertId !== undefined) return result;
   const { rows } = await executor.executeQuery(rawQuery<{ id: number }>('select last_insert_rowid() as id'));
-  return { ...result, insertId: BigInt((rows[0] as { id: number }).id) };
-}
-
-/** Drivers may say `numAffectedRows: undefined`. */
-function defined<T extends object>(object: T): Partial<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;
+  return { insertId: BigInt((rows[0] as { id: number }).id), ...result };
 }

@@ -51,6 +51,8 @@ export interface KnexQuery extends PromiseLike<object[]> {
   readonly _statements: readonly Statement[];
   readonly _single: { readonly limit?: unknown; readonly offset?: unknown };
   transacting(transaction: Knex.Transaction): PromiseLike<unknown>;
+  toQuery(): string;
+  toSQL(): { toNative(): { readonly sql: string } };
 }
 
 export interface Statement {

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { type KnexQuery, type Operation, type Query, type Statement, type Values } from './query.ts';
+import { isTransaction } from './transactions.ts';
 
 /**
  * What a query may consist of, for its rows to be found before it writes them. With anything else (joins, limits,
@@ -26,7 +27,8 @@ export interface Target {
   readonly names: 'one' | 'some' | undefined;
   /** Whether each condition is about a column and a value, so that a row fulfils it whatever other rows hold. */
   readonly isPlain: boolean;
-  read(): Promise<Values[]>;
+  /** Undefined if they cannot be read: the write then fails by itself. */
+  read(): Promise<Values[] | undefined>;
 }
 
 /** The target of an update or delete; undefined if it has parts that are not understood. */
@@ -45,8 +47,13 @@ export function targetOf(query: Query, operation: Operation): Target | undefined
     names: keys === Infinity || conditions.length === 0 ? undefined : keys <= 1 ? 'one' : 'some',
     isPlain: !isRelated && conditions.every(isPlain),
     read: async () => {
-      const rows = await rowsOf(query, operation, found);
-      return isRelated ? distinct(rows) : rows;
+      const rows = await found.then(undefined, (error: unknown) => {
+        if (!isTransaction(query.unsafeKnex())) return undefined;
+        // The write would only be told that the transaction has been aborted.
+        throw asErrorOf(error, found, query.clone().toKnexQuery());
+      });
+      const models = rows && modelsOf(query, operation, rows);
+      return isRelated ? models && distinct(models) : models;
     },
   };
 }
@@ -130,9 +137,20 @@ function isValue(value: unknown): boolean {
   return value === null || typeof value !== 'object' || value instanceof Date || Buffer.isBuffer(value);
 }
 
+/** The error of a read, with the statement in its message that the caller knows of. */
+function asErrorOf(error: unknown, read: KnexQuery, write: KnexQuery): unknown {
+  if (!(error instanceof Error)) return error;
+  const [reads, writes] = [read, write].map((each) => [each.toQuery(), each.toSQL().toNative().sql]) as [
+    string[],
+    string[],
+  ];
+  const index = reads.findIndex((sql) => error.message.startsWith(sql));
+  if (index >= 0) error.message = `${String(writes[index])}${error.message.slice(reads[index]?.length)}`;
+  return error;
+}
+
 /** What the app does after its own finds is not done. */
-async function rowsOf(query: Query, { relation }: Operation, found: KnexQuery): Promise<Values[]> {
-  const rows = await found;
+function modelsOf(query: Query, { relation }: Operation, rows: readonly object[]): Values[] {
   const extras = (relation?.joinTableExtras ?? []).map(({ aliasProp }) => aliasProp);
   return rows.map((row) => {
     const model = query.modelClass().fromDatabaseJson(row) as Values;

@@ -212,7 +212,12 @@ class Delete extends ConditionalWrite {
       return;
     }
     const instance = instanceOf(operation);
-    this.deleted = instance !== undefined && target.names === 'one' ? [instance] : await target.read();
+    const deleted = instance !== undefined && target.names === 'one' ? [instance] : await target.read();
+    if (deleted === undefined) {
+      this.beginBulk('delete', undefined);
+      return;
+    }
+    this.deleted = deleted;
     for (const each of this.deleted) await this.send(preDelete, { instance: each, origin: each });
   }
 

@@ -1,7 +1,7 @@
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
-import { BulkGuard } from '../bulk.ts';
+import { BulkGuard, nobodyListens } from '../bulk.ts';
 import { currentCause, type WriteCall } from '../causal-context.ts';
 import { OutsideGuard } from '../outside.ts';
 import { ownerOf, patch } from '../patch.ts';
@@ -43,6 +43,11 @@ export class TypeormAdapter {
       },
       isSingle: (runner) => runner === singleRunner(dataSource),
     });
+  }
+
+  /** Whether a write concerns nobody: no model has receivers, and none is running that has made it. */
+  isIdle(): boolean {
+    return nobodyListens() && currentCause() === undefined;
   }
 
   /** Perform a call. It is over when what waited for its transaction is done, unless the app holds the connection. */

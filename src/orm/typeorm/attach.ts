@@ -1,9 +1,10 @@
 import type { DataSource, EntitySubscriberInterface } from 'typeorm';
 import { parseAdapterOptions } from '../adapter-options.ts';
 import { attachOnce } from '../attachment.ts';
+import { nobodyListens } from '../bulk.ts';
 import { attached, TypeormAdapter } from './adapter.ts';
 import { interceptBuilders } from './builders.ts';
-import { interceptManager, nobodyListens } from './manager.ts';
+import { interceptManager } from './manager.ts';
 import { subscribers } from './subscribers.ts';
 import { assertDataSource } from './supported.ts';
 

@@ -21,7 +21,8 @@ export function interceptBuilders(dataSource: DataSource): () => void {
         const run = (): Promise<BuilderResult> =>
           Reflect.apply(original, this as never, args as never[]) as Promise<BuilderResult>;
         const adapter = attached.get(dataSourceOf(this));
-        return adapter === undefined ? run() : execute(adapter, this, run);
+        if (adapter === undefined || (adapter.isIdle() && adapter.bulk.policy !== 'throw')) return run();
+        return execute(adapter, this, run);
       };
     }),
   );

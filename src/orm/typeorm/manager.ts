@@ -1,7 +1,6 @@
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { isObject } from '../../core/describe.ts';
-import { isIdle } from '../../core/signal.ts';
-import { m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { nobodyListens } from '../bulk.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { attached, dataSourceOf, type TransactionBody, type TypeormAdapter } from './adapter.ts';
 import { OrmCall, type OrmCallOptions } from './calls.ts';
@@ -19,7 +18,8 @@ export function interceptManager(dataSource: DataSource): () => void {
       return function (this: EntityManager, ...args: unknown[]) {
         const run = (): unknown => Reflect.apply(original, this as never, args as never[]);
         const adapter = attached.get(dataSourceOf(this));
-        return adapter === undefined ? run() : perform({ adapter, manager: this, name, args, original, run });
+        if (adapter === undefined || adapter.isIdle()) return run();
+        return perform({ adapter, manager: this, name, args, original, run });
       };
     });
   const undo = [
@@ -44,54 +44,48 @@ interface ManagerCall {
 }
 
 function performCall({ adapter, manager, name, args, original, run }: ManagerCall): unknown {
-  const given = name === 'transaction' ? {} : givenIn(args);
+  const given = (): Given => (name === 'transaction' ? { roots: [] } : givenIn(args));
   try {
-    adapter.assertInside(manager.queryRunner, () => describeCall(name, given));
+    adapter.assertInside(manager.queryRunner, () => describeCall(name, given()));
   } catch (error) {
     return Promise.reject(error);
   }
-  const transaction = (): unknown => {
-    const bodies = args.map((arg) => (typeof arg === 'function' ? adapter.inNode(arg as TransactionBody) : arg));
-    return Reflect.apply(original, manager as never, bodies as never[]);
-  };
   // An async context costs every promise in it, which nobody should pay for nothing.
   if (name === 'clear' || nobodyListens()) return run();
-  return adapter.perform(new OrmCall({ method: name, ...given }), name === 'transaction' ? transaction : run);
+  return adapter.perform(new OrmCall({ method: name, ...given() }), () => {
+    if (name !== 'transaction') return run();
+    const bodies = args.map((arg) => (typeof arg === 'function' ? adapter.inNode(arg as TransactionBody) : arg));
+    return Reflect.apply(original, manager as never, bodies as never[]);
+  });
 }
 
 function performByCriteria({ adapter, manager, name, args, original, run }: ManagerCall): unknown {
-  const write: CriteriaCall = {
-    manager,
-    name: name as CriteriaCall['name'],
-    target: args[0] as EntityTarget<ObjectLiteral>,
-    criteria: args[1],
-    values: args[2],
-    run: (tx) => Reflect.apply(original, tx as never, args as never[]) as ReturnType<CriteriaCall['run']>,
-  };
-  if (adapter.bulk.policy === 'individual' && canBeIndividual(write)) {
-    try {
-      adapter.assertInside(manager.queryRunner, () => describeCall(name, { target: write.target }));
-    } catch (error) {
-      return Promise.reject(error);
+  const [target, where, values] = args as [EntityTarget<ObjectLiteral>, unknown, unknown];
+  if (adapter.bulk.policy === 'individual') {
+    const write: CriteriaCall = {
+      manager,
+      name: name as CriteriaCall['name'],
+      target,
+      criteria: where,
+      values,
+      run: (tx) => Reflect.apply(original, tx as never, args as never[]) as ReturnType<CriteriaCall['run']>,
+    };
+    if (canBeIndividual(write)) {
+      try {
+        adapter.assertInside(manager.queryRunner, () => describeCall(name, { roots: [], target }));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      return individually(adapter, write);
     }
-    return individually(adapter, write);
   }
-  return withCriteria({ where: write.criteria }, run);
+  return withCriteria({ where }, run);
 }
 
-const SIGNALS = [preSave, postSave, preDelete, postDelete, m2mChanged, postBulk] as unknown as readonly Parameters<
-  typeof isIdle
->[0][];
-
-/** Whether no model signal has a receiver, for any model. */
-export function nobodyListens(): boolean {
-  // TypeORM's every step asks: a loop, which makes nothing.
-  for (const signal of SIGNALS) if (!isIdle(signal)) return false;
-  return true;
-}
+type Given = Pick<OrmCallOptions, 'target'> & Required<Pick<OrmCallOptions, 'roots'>>;
 
 /** The instances among the arguments: a class, an EntitySchema or a name may stand before them, and options after. */
-function givenIn([first, second, ...rest]: readonly unknown[]): Pick<Required<OrmCallOptions>, 'roots' | 'target'> {
+function givenIn([first, second, ...rest]: readonly unknown[]): Given {
   const named = typeof first === 'function' || typeof first === 'string' || (isObject(first) && '@instanceof' in first);
   const hasTarget = named && (second !== undefined || rest.length > 0);
   const given = hasTarget ? second : first;
@@ -101,7 +95,7 @@ function givenIn([first, second, ...rest]: readonly unknown[]): Pick<Required<Or
   };
 }
 
-function describeCall(name: string, { roots = [], target }: Pick<OrmCallOptions, 'roots' | 'target'>): string {
+function describeCall(name: string, { roots, target }: Given): string {
   const of = target ?? roots[0]?.constructor;
   const model = typeof of === 'function' ? of.name : typeof of === 'string' ? of : undefined;
   return model === undefined ? `${name}()` : `${name}() of ${model}`;

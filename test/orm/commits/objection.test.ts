@@ -32,7 +32,7 @@ function objection(atomic: boolean): CommitSubject<Knex.Transaction> {
         ambient: (run) => knex.transaction((tx) => ambient.run(tx, run)),
         getOrCreate: async (id, tx) =>
           (await Item.query(tx).findById(id)) ?? Item.query(tx).insert({ id, note: 'new' }),
-        execute: async (sql, tx) => tx.raw(sql),
+        execute: async (sql, tx): Promise<unknown> => tx.raw(sql),
         close: () => knex.destroy(),
       };
     },

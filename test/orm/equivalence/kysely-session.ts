@@ -7,19 +7,32 @@ import { type Engine, freshDatabase } from '../../support/databases.ts';
 import type { Session } from '../equivalence.ts';
 import { perform, type Step } from './kysely.ts';
 
+const COMMON = [
+  'create table seats (row_number integer, place integer, guest text, primary key (row_number, place))',
+  'create table items (tenant text, id integer, label text, code text unique, primary key (tenant, id))',
+  'create table notes (id integer, text text)',
+  'create table nodes (id integer primary key, parent integer references nodes (id), other integer references nodes (id) on delete cascade)',
+];
 const SCHEMA: Readonly<Record<Exclude<Engine, 'mariadb'>, readonly string[]>> = {
   sqlite: [
     'create table people (id integer primary key autoincrement, name text not null, age integer)',
-    'create table seats (row_number integer, place integer, guest text, primary key (row_number, place))',
+    ...COMMON,
     "create table jobs (id integer primary key autoincrement, state text not null default 'queued', attempts integer default 0)",
   ],
   postgres: [
     'create table people (id serial primary key, name text not null, age integer)',
-    'create table seats (row_number integer, place integer, guest text, primary key (row_number, place))',
+    ...COMMON,
     "create table jobs (id serial primary key, state text not null default 'queued', attempts integer default 0)",
   ],
 };
-const TABLES = { people: 'id', seats: 'row_number, place', jobs: 'id' };
+const TABLES = {
+  people: 'id',
+  seats: 'row_number, place',
+  jobs: 'id',
+  items: 'tenant, id',
+  notes: 'id, text',
+  nodes: 'id',
+};
 
 export async function openKysely(engine: Engine, name: string): Promise<Session<Step>> {
   const database = await freshDatabase(engine, name);

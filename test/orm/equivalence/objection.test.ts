@@ -1,0 +1,4 @@
+import { equivalence } from '../equivalence.ts';
+import { objection } from './objection.ts';
+
+equivalence(objection);
