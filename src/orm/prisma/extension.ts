@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, isObject } from '../../core/describe.ts';
 import { postBulk } from '../../models.ts';
 import { hasReceivers } from '../bulk.ts';
@@ -37,6 +38,8 @@ class ExtendedDatabase {
   private readonly database: WrappedDatabase<PrismaOptions>;
   /** The open transactions, by what Prisma calls them. The `tx` of each is the client of its innermost savepoint. */
   private readonly open = new Map<unknown, Scope>();
+  /** Whether an operation is part of a batch, which Prisma does not tell when the batch is begun in a transaction. */
+  private readonly batch = new AsyncLocalStorage<boolean>();
 
   constructor(options: PrismaOptions) {
     this.database = new WrappedDatabase(options);
@@ -82,7 +85,8 @@ class ExtendedDatabase {
     this.checkOutside(operation, root, scope ?? root);
     if (kind === undefined) return query(args);
     const { options, bulk } = this.database;
-    const place: Place = transaction === undefined ? 'outside' : scope === undefined ? 'batch' : 'transaction';
+    const isBatch = this.batch.getStore() === true || scope === undefined;
+    const place: Place = isBatch ? 'batch' : transaction === undefined ? 'outside' : 'transaction';
     const plan = planOf(operation, (scope ?? root).tx as Client, options, place);
     for (const each of plan.bulk) {
       const isWarned =
@@ -90,7 +94,8 @@ class ExtendedDatabase {
       bulk.announce(each.operation, each.model, ADVICE, isWarned ? '' : siteOf(params));
     }
     if (needsNoSignals(plan)) return query(args);
-    if (place !== 'outside' || !options.atomic) return perform(plan, scope ?? root, operation);
+    if (place !== 'outside' || !options.atomic)
+      return this.batch.run(false, () => perform(plan, scope ?? root, operation));
     return this.begin(root, (inner) => perform(plan, inner, operation));
   }
 
@@ -128,7 +133,8 @@ class ExtendedDatabase {
   ): Promise<unknown> {
     const transaction = transactionOf(client);
     const scope = transaction === undefined ? root : this.open.get(transaction.id);
-    if (!isCallback(work) || scope === undefined || !mayNest(client)) return open(work);
+    if (!isCallback(work)) return transaction === undefined ? open(work) : this.batch.run(true, () => open(work));
+    if (scope === undefined || !mayNest(client)) return open(work);
     return this.run(scope, false, (_inner, handle) => Promise.resolve(work(handle)), open);
   }
 
