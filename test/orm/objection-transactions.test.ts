@@ -206,7 +206,7 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
       const manual = await knex.transaction();
       await save(manual, 'no 2');
       await manual.rollback();
-      const undone: unknown = await knex.transaction(async (trx) => {
+      const undone = await knex.transaction<unknown>(async (trx) => {
         await save(trx, 'no 3');
         await trx.rollback();
       });

@@ -51,7 +51,7 @@ export async function openObjection(engine: Engine, name: string): Promise<Sessi
     statements.push(`${sql.replace(/trx\d+/g, 'trx')} -- ${JSON.stringify(bindings)}`),
   );
   // The mixin is in the chain of classes.
-  const bare = define(class Mixed extends Model {} as typeof Model, knex, hooks);
+  const bare = define(class Mixed extends Model {}, knex, hooks);
   let models = bare;
   return {
     async reset() {
