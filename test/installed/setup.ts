@@ -8,12 +8,15 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The tarball, as it would be published. */
     tarball: string;
-    /** A folder in which npm has installed it, beside drizzle-orm, which tocsin/drizzle cannot be loaded without. */
+    /** A folder in which npm has installed it, beside what an adapter cannot be loaded without. */
     app: string;
     /** Whether tables in the README are to be written: `--update`. */
     update: boolean;
   }
 }
+
+/** The ORMs that adapters import by themselves. */
+const NEEDED = ['drizzle-orm@0.45.4', '@mikro-orm/core@7.2.1'];
 
 /** Pack the built package and install it once; the apps of the checks are copies. */
 export default function setup({ config, provide }: TestProject): () => void {
@@ -22,7 +25,7 @@ export default function setup({ config, provide }: TestProject): () => void {
     filename?: string;
   }[];
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
-  npm(['install', '--no-audit', '--no-fund', '--loglevel=error', join(app, filename), 'drizzle-orm@0.45.4'], app);
+  npm(['install', '--no-audit', '--no-fund', '--loglevel=error', join(app, filename), ...NEEDED], app);
   provide('tarball', join(app, filename));
   provide('app', app);
   provide('update', config.snapshotOptions.updateSnapshot === 'all');

@@ -1,5 +1,5 @@
 import { type EntityMetadata, type EntityProperty, ReferenceKind, Utils } from '@mikro-orm/core';
-import type { BulkWrite } from './methods.ts';
+import type { BulkWrite } from './bulk-write.ts';
 
 type Row = Record<string, unknown>;
 

@@ -56,7 +56,7 @@ export function interceptEvents(em: EntityManager): () => void {
       return function (this: EventManager, ...args: Parameters<Dispatch>): unknown {
         const [name, event] = args;
         const handler = HANDLERS[name];
-        const adapter = handler && attached.get(event.em.config);
+        const adapter = handler === undefined ? undefined : attached.get(event.em.config);
         if (adapter === undefined) return Reflect.apply(natively, this, args);
         adapters.set(this, adapter);
         return dispatch(

@@ -2,7 +2,7 @@ import { type EntityManager, type EntityMetadata, LockMode } from '@mikro-orm/co
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { differenceOf } from '../difference.ts';
 import { type Divisible, divisibleOf } from './divisible.ts';
-import type { BulkWrite } from './methods.ts';
+import type { BulkWrite } from './bulk-write.ts';
 
 type Row = Record<string, unknown>;
 type Metadata = EntityMetadata<object>;

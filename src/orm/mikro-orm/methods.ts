@@ -6,9 +6,10 @@ import { hasReceivers } from '../bulk.ts';
 import { currentCall } from '../causal-context.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { senderName } from '../send-model-signal.ts';
-import { attached, type MikroOrmAdapter } from './adapter.ts';
+import { attached } from './adapter.ts';
 import { BulkCall } from './calls.ts';
 import { watchUpserts } from './events.ts';
+import type { BulkWrite } from './bulk-write.ts';
 import { writeIndividually } from './individual.ts';
 
 type Operation = PostBulkArgs['operation'];
@@ -25,16 +26,6 @@ const METHODS: Readonly<Record<string, Operation>> = {
   nativeUpdate: 'update',
   nativeDelete: 'delete',
 };
-
-/** A call of one of them, with its arguments as they were given. */
-export interface BulkWrite {
-  readonly adapter: MikroOrmAdapter;
-  readonly em: EntityManager;
-  readonly name: string;
-  readonly args: readonly unknown[];
-  /** What the app has called. */
-  readonly original: (em: EntityManager, args: readonly unknown[]) => Promise<unknown>;
-}
 
 /** Send `postBulk` after them, and be loud before. Returns what ends that. */
 export function interceptMethods(em: EntityManager): () => void {

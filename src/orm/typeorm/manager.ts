@@ -91,7 +91,7 @@ function givenIn([first, second, ...rest]: readonly unknown[]): Given {
   const given = hasTarget ? second : first;
   return {
     roots: (Array.isArray(given) ? (given as unknown[]) : [given]).filter(isObject),
-    target: hasTarget ? (first as EntityTarget<ObjectLiteral>) : undefined,
+    ...(hasTarget ? { target: first as EntityTarget<ObjectLiteral> } : {}),
   };
 }
 
