@@ -269,6 +269,25 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
       expect(log.filter((each) => each.startsWith('postBulk'))).toEqual(['postBulk delete 1', 'postBulk delete 1']);
     });
 
+    test('many-to-many: what is refused because it writes the join table, too, is refused before it writes', async () => {
+      const { Person, Tag } = define({ bulk: 'throw' });
+      const person = await Person.query().insertGraph({
+        name: 'Ada',
+        tags: [{ id: 1, label: 'one', note: 'first' }],
+      } as never);
+      logAll(Tag);
+      const patch = (values: object) =>
+        person
+          .$relatedQuery('tags')
+          .findById(1)
+          .patch(values as never);
+      await expect(patch({ label: 'eins', note: 'neu' })).rejects.toThrow(/bulk update of PersonTag .*refused/);
+      await expect(patch({ note: 'neu' })).rejects.toThrow(/bulk update of PersonTag .*refused/);
+      expect([await knex('tags'), await knex('people_tags')]).toMatchObject([[{ label: 'one' }], [{ note: 'first' }]]);
+      await patch({ label: 'eins' });
+      expect(log).toEqual(['preSave undefined', 'postSave undefined']);
+    });
+
     test('a class without a knex, and one bound to a stub, stay what they are', () => {
       const { Person } = define();
       class Unbound extends Person {}

@@ -9,8 +9,9 @@ import type { TransactionNode } from '../transaction.ts';
 import { doomedError } from '../write-scope.ts';
 import { type Mixin, mixinOf, senderOf, siteOf } from './mixin.ts';
 import { isWrite, kindOf, type Operation, type Query, writesOthers } from './query.ts';
+import type { Execution, RowWrite } from './row-write.ts';
 import { databaseOf, isPoolFull, isTransaction, transactionOf, watchTransactions } from './transactions.ts';
-import { type Execution, type RowWrite, rowWriteOf } from './writes.ts';
+import { rowWriteOf } from './writes.ts';
 
 /** One execution of a query that writes. */
 export class QueryExecution implements Execution {
