@@ -241,6 +241,35 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
       expect(await knex('notes').orderBy('tenant')).toMatchObject([{ text: 'NEW' }, { text: 'b1' }]);
     });
 
+    test('the owner of a relation that belongs to one row is one row', async () => {
+      const { Pet, Person } = define();
+      class Owned extends Pet {
+        static override relationMappings = () => ({
+          owner: {
+            relation: Model.BelongsToOneRelation,
+            modelClass: Person,
+            join: { from: 'pets.ownerId', to: 'people.id' },
+          },
+        });
+      }
+      const pet = await Owned.query().insert({ name: 'ant' });
+      const { id } = await Person.query().insert({ name: 'Ada' });
+      logAll(Owned);
+      capitalise(Owned);
+      await pet.$relatedQuery('owner').relate(id);
+      await pet.$relatedQuery('owner').unrelate();
+      await pet.$relatedQuery('owner').insert({ name: 'Bob' } as never);
+      expect(log).toEqual([
+        'preSave ant',
+        'postSave ANT',
+        'preSave ANT',
+        'postSave ANT',
+        'preSave ANT',
+        'postSave ANT',
+      ]);
+      expect(await knex('pets')).toMatchObject([{ name: 'ANT', ownerId: id + 1 }]);
+    });
+
     test('many-to-many: related rows are written and unrelated as without signals', async () => {
       const { Person, Tag, PersonTag } = define({ bulk: 'signal' });
       const person = await Person.query().insertGraph({
@@ -483,6 +512,14 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
             Pet.query()
               .where('age', 1)
               .orWhere('id', 2)
+              .patch({ age: 2 } as never),
+        ],
+        [
+          'conditions about expressions',
+          (Pet: typeof Model) =>
+            Pet.query()
+              .whereIn(raw('(select count(*) from pets p where p.age = 1)') as never, [2])
+              .where('age', 1)
               .patch({ age: 2 } as never),
         ],
         [
