@@ -19,6 +19,8 @@ import { originalOf, rememberOriginal, type Statement } from './queries.ts';
 export interface QueryRunner {
   run(statement: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>>;
   stream(statement: Statement, inner: QueryExecutor, chunkSize: number): AsyncIterableIterator<QueryResult<unknown>>;
+  /** Whether nothing is to be done for a query, and nothing to be known of it. Asked for every query. */
+  isIdle(query: RootOperationNode): boolean;
   /** What to run a query on: the executor itself, or one that does not wait for ever. */
   connecting(inner: QueryExecutor, query: RootOperationNode): QueryExecutor;
   /** Take note of a query that is run and writes no rows: of what it does to transactions, and whether it fails. */
@@ -54,6 +56,7 @@ export class SignalExecutor implements QueryExecutor {
 
   /** @param args - options or a query id: what Kysely of that version gives. */
   executeQuery<R>(compiled: CompiledQuery<R>, ...args: readonly unknown[]): Promise<QueryResult<R>> {
+    if (this.#runner.isIdle(compiled.query)) return this.#inner.executeQuery(compiled, ...(args as []));
     const inner = this.#runner.connecting(this.#inner, compiled.query);
     if (!mayWrite(compiled)) {
       const result = inner.executeQuery(compiled, ...(args as []));

@@ -1,4 +1,5 @@
 import type { CompiledQuery, Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import { nobodyListens } from '../bulk.ts';
 import { currentCause } from '../causal-context.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { type ScopedWrite, WriteScope } from '../write-scope.ts';
@@ -66,6 +67,12 @@ export class Runner implements QueryRunner, Place {
     const stream = (): AsyncIterableIterator<QueryResult<unknown>> =>
       inner.stream(statement.compiled, chunkSize, ...(statement.args as []));
     return writesIn(statement.written).length === 0 ? stream() : performStream(statement, stream, this);
+  }
+
+  isIdle({ kind }: OperationNode): boolean {
+    if (this.handle.transaction !== undefined || this.handle.database.bulk.policy === 'throw') return false;
+    // SQL may begin a transaction.
+    return kind !== 'RawNode' && nobodyListens() && currentCause() === undefined;
   }
 
   connecting(inner: QueryExecutor, { kind }: OperationNode): QueryExecutor {

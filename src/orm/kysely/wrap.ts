@@ -77,8 +77,8 @@ function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>,
 
 /** A method of Kysely's that begins a query. */
 function begin(creator: Creator, name: PropertyKey): (...args: unknown[]) => unknown {
-  const methods = creator as unknown as Methods;
-  return (...args) => methods[name]?.(...args);
+  const method = (creator as unknown as Methods)[name] as Methods[string];
+  return method.bind(creator);
 }
 
 /** What begins queries, of Kysely's own class, on an executor of ours. */
