@@ -543,6 +543,37 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('Objection', (e
       );
     });
 
+    test('what is written through a transaction that has ended is refused in the words of knex', async () => {
+      const { Pet } = define();
+      logAll(Pet);
+      const transaction = await knex.transaction();
+      await transaction.rollback();
+      await expect(Pet.query(transaction).insert({ name: 'a' })).rejects.toThrow(/Transaction query already complete/);
+      expect(log).toEqual([]);
+    });
+
+    test('an update that finds no transaction to work in fails as without signals', async () => {
+      const failure = (model: typeof Model): Promise<unknown> =>
+        knex
+          .transaction(async (transaction) => {
+            await transaction.raw('select * from nothing').catch(() => undefined);
+            return model.query(transaction).patch({ meta: null, active: true } as never);
+          })
+          .then(
+            () => 'written',
+            (error: unknown) => (error as Error).message,
+          );
+      class Bare extends Model {
+        static override tableName = 'people';
+        static override jsonAttributes = ['meta'];
+      }
+      for (const options of [{}, { bulk: 'individual' }] as SignalsOptions[]) {
+        const attached = define(options).Person;
+        listen(preSave as AnySignal, () => undefined, attached);
+        expect(await failure(attached)).toBe(await failure(Bare));
+      }
+    });
+
     test('an onError() of the query gets the error, and its result is the result', async () => {
       const { Pet } = define({ atomic: true });
       listen(postSave as AnySignal, () => undefined, Pet);

@@ -58,7 +58,7 @@ export interface KnexQuery extends PromiseLike<object[]> {
   readonly _single: { readonly limit?: unknown; readonly offset?: unknown };
   transacting(transaction: Knex.Transaction): PromiseLike<unknown>;
   toQuery(): string;
-  toSQL(): { toNative(): { readonly sql: string } };
+  toSQL(): { readonly sql: string; toNative(): { readonly sql: string } };
 }
 
 export interface Statement {

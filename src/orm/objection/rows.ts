@@ -150,13 +150,17 @@ function isValue(value: unknown): boolean {
 /** The error of a read, with the statement in its message that the caller knows of. */
 function asErrorOf(error: unknown, read: KnexQuery, write: KnexQuery): unknown {
   if (!(error instanceof Error)) return error;
-  const [reads, writes] = [read, write].map((each) => [each.toQuery(), each.toSQL().toNative().sql]) as [
-    string[],
-    string[],
-  ];
+  const [reads, writes] = [textsOf(read), textsOf(write)];
   const index = reads.findIndex((sql) => error.message.startsWith(sql));
   if (index >= 0) error.message = `${String(writes[index])}${error.message.slice(reads[index]?.length)}`;
   return error;
+}
+
+/** What knex may call a query in an error: it fills in the values of those that have question marks only. */
+function textsOf(query: KnexQuery): readonly string[] {
+  const compiled = query.toSQL();
+  const { sql } = compiled.toNative();
+  return sql === compiled.sql ? [query.toQuery(), sql] : [sql];
 }
 
 /** What the app does after its own finds is not done. */

@@ -43,6 +43,11 @@ export function isTransaction(knex: Knex | Knex.Transaction | null): knex is Kne
   return clientOf(knex) !== undefined && (knex as Knex).isTransaction === true;
 }
 
+/** Whether knex refuses every query on this transaction by itself. */
+export function hasEnded(knex: Knex | null): boolean {
+  return isTransaction(knex) && knex.isCompleted();
+}
+
 /** Whether a query on this knex that fails so ends its transaction. In SQLite and MySQL most do not. */
 export function abortsTransaction(knex: Knex | null, error: unknown): boolean {
   if (!isTransaction(knex)) return false;

@@ -32,13 +32,24 @@ export async function perform(step: Step, models: Models, knex: Knex, trx?: Knex
     }, query.query);
   }
   const outcomes: unknown[] = [];
-  const run = async (inner: Knex.Transaction): Promise<string> => {
+  const play = async (inner: Knex.Transaction): Promise<string> => {
     for (const each of step.transaction) outcomes.push(await settle(perform(each, models, knex, inner)));
     if (step.fails) throw new RangeError('thrown in the transaction');
     return 'returned';
   };
+  let running: Promise<unknown> = Promise.resolve();
+  const run = (inner: Knex.Transaction): Promise<string> => {
+    const played = play(inner);
+    running = settle(played);
+    return played;
+  };
   const outer = trx ?? knex;
-  if (step.how !== 'manual') return [await settle(Promise.resolve(outer.transaction(run)).catch(unnumbered)), outcomes];
+  if (step.how !== 'manual') {
+    const ended = await settle(Promise.resolve(outer.transaction(run)).catch(unnumbered));
+    // A savepoint that cannot be set ends it at once.
+    await running;
+    return [ended, outcomes];
+  }
   const manual = await outer.transaction().catch(unnumbered);
   const ended = settle(run(manual));
   const { error } = (await ended) as { error?: unknown };
@@ -79,14 +90,19 @@ function valueOf(argument: unknown): unknown {
 
 const FUNCTIONS: Readonly<Record<string, (...args: never[]) => unknown>> = {
   box: (result: unknown) => ({ boxed: result }),
-  recover: (error: Error) => ({ recovered: error.name }),
-  fail: () => {
-    throw new RangeError('thrown in the query');
+  // What is refused must be seen to be.
+  recover: (error: Error) => ({ recovered: isRefused(error) ? error.message : error.name }),
+  fail: (given?: unknown) => {
+    throw isRefused(given) ? given : new RangeError('thrown in the query');
   },
   older: (query: QueryBuilder<Model>) => void query.where('id', '>', 1),
   nothing: () => undefined,
   grouped: (query: QueryBuilder<Model>) => void query.where('id', 1).orWhere('id', 2),
 };
+
+function isRefused(given: unknown): boolean {
+  return given instanceof Error && given.message.includes("refused (bulk: 'throw')");
+}
 
 const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 const id = fc.integer({ min: 1, max: 4 });
