@@ -8,8 +8,8 @@
  * | `preDelete`, `postDelete` | around a `deleteFrom()` of such a row |
  * | `postBulk` | after other updates and deletes; after `onConflict()`, `replaceInto()` and `mergeInto()`, where only the database knows which rows are new; after writes from expressions, `with()` queries, other tables, limits |
  *
- * Not seen: what is written through a Kysely that is not wrapped, `sql` templates and compiled queries, and what the
- * database itself does, such as `ON DELETE CASCADE`. What is streamed is announced as a bulk write. Not for MySQL and
+ * Not seen: what is written through a Kysely that is not wrapped, `sql` templates, and what the database itself does,
+ * such as `ON DELETE CASCADE`. What is streamed is announced as a bulk write. Not for MySQL and
  * SQL Server, which return no rows.
  */
 import type { Kysely, Selectable } from 'kysely';
@@ -23,8 +23,9 @@ export type { BulkPolicy } from './orm/adapter-options.ts';
 /** The options of `withSignals()`. */
 export interface SignalsOptions<TDatabase = unknown> extends AdapterOptions {
   /**
-   * The primary key of each table, a column or several: Kysely does not know it. Default `id`. A write that names a row
-   * by it is a save or a delete of that row.
+   * What tells the rows of a table apart, a column or several, where the database does not say: of a view, or a table
+   * without a primary key or a unique constraint. Default `id`. A write that names a row by it is a save or a delete of
+   * that row, if it finds no more than one.
    */
   readonly primaryKeys?: {
     readonly [TTable in keyof TDatabase]?: keyof TDatabase[TTable] | readonly (keyof TDatabase[TTable])[];
@@ -66,6 +67,11 @@ export interface Register {}
  * What `preSave` changes is written. A throw in a pre signal prevents the write. One in a post signal propagates and
  * undoes the write; see `atomic`. An alias in `returning()` must not be the name of another column: all columns are
  * read beside.
+ *
+ * Kysely shows neither its pool nor the clients in it. A receiver that asks for a connection outside of its transaction
+ * gets an error when it has waited six seconds (see `outside`). And node-postgres ends the process if a connection is
+ * lost while a receiver runs in its transaction, unless somebody listens to the client: `pool.on('connect', (client) =>
+ * client.on('error', log))`.
  *
  * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a
  * delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). `onCommit` follows

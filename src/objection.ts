@@ -5,7 +5,7 @@
  * |---|---|
  * | `preSave`, `postSave` | around `insert()`, for each instance; around `patch()` and `update()` of one row: of an instance (`$query()`), or by conditions that demand one value of the primary key (`findById()`, `…ById()`, `where('id', …)`, `relate(1)`); around what `insertGraph()` and `upsertGraph()` write so |
  * | `preDelete`, `postDelete` | around `delete()` of such an instance, or of rows by their ids |
- * | `postBulk` | after other `patch()`, `update()`, `increment()` and `delete()`, also when relations and graphs make them: `relate([…])`, `unrelate()`; after `insert()` with `onConflict()` |
+ * | `postBulk` | after other `patch()`, `update()`, `increment()` and `delete()`, also when relations and graphs make them: `relate([…])`, `unrelate()` of many; after `insert()` with `onConflict()` |
  *
  * A query with joins, limits, orders or `using()` is never taken for a write of one row. Not seen: `truncate()`, knex,
  * and what the database itself does, such as `ON DELETE CASCADE`. `m2mChanged` is not sent: a many-to-many `relate()`

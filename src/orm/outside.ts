@@ -2,6 +2,7 @@ import { callSite } from '../core/origin.ts';
 import type { OutsidePolicy } from './adapter-options.ts';
 import { type CausalContext, currentCause } from './causal-context.ts';
 import type { TransactionNode } from './transaction.ts';
+import { PATIENCE_MS } from './turns.ts';
 import { warnOnce, type WarnedSites } from './warning.ts';
 
 /** A write that is about to be made. */
@@ -52,7 +53,47 @@ export class OutsideGuard {
     }
     warnOnce(this.warned, 'TOCSIN_OUTSIDE', site ?? callSite(), '', (at) => `${what}${at} ${why} ${fix}`);
   }
+
+  /**
+   * Wait for a connection, where the adapter cannot tell whether the pool is full. When every connection of it is held
+   * by a transaction whose receiver waits here for another, none would ever be free: so a receiver waits for some
+   * seconds only, while its own transaction is open.
+   *
+   * @param connect - calls `begin` when it has the connection; that throws if nobody waits for it any more
+   * @throws Error naming the receiver, if it has waited too long.
+   */
+  async acquire<T>(
+    { database, transaction, description }: PendingWrite,
+    connect: (begin: () => void) => Promise<T>,
+  ): Promise<T> {
+    const cause = this.policy === 'ignore' ? undefined : causeOutside(database, transaction);
+    if (cause === undefined) return connect(() => undefined);
+    let refusal: Error | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLate = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        if (cause.ended || cause.transaction?.state !== 'open') return;
+        refusal = new Error(
+          `The receiver in ${cause.label} has waited ${String(PATIENCE_MS / 1000)} seconds for a connection ` +
+            `(${description}), while its own transaction holds one, for which others may wait in turn: neither would ` +
+            `ever end. ${FIX}`,
+        );
+        reject(refusal);
+      }, PATIENCE_MS);
+    });
+    const connected = connect(() => {
+      clearTimeout(timer);
+      if (refusal !== undefined) throw refusal;
+    });
+    try {
+      return await Promise.race([connected, tooLate]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
+
+const FIX = 'Use the `tx` of the payload, or connect the receiver with `afterCommit: true`.';
 
 /** The receiver in whose open transaction the current code runs, if a write in `transaction` is not part of that. */
 function causeOutside(database: object, transaction: TransactionNode | undefined): CausalContext | undefined {

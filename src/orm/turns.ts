@@ -8,7 +8,7 @@ interface Turn {
 }
 
 /** A transaction that lasts longer while others wait is taken to be waiting for one of those. */
-const PATIENCE_MS = 6_000;
+export const PATIENCE_MS = 6_000;
 
 /**
  * Lets what a database can only do one after the other wait, in order. What waits does so for a transaction whose

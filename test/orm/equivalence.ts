@@ -25,6 +25,10 @@
  * - Values are compared with their classes and own keys, in order, hidden ones included. `leaf(value)` shortens what
  *   must not be walked into (a DataSource, a driver's client) or cannot be the same (a time): it returns the text to
  *   compare.
+ * - An option that is there to change something, such as `atomic`, is compared with what it promises: before each run
+ *   `imitate(options)` has the bare session do that by itself.
+ * - `inParts(step)`: calls that write by several statements without a transaction. If `bulk: 'throw'` refuses one of
+ *   them, those before it have been done.
  * - `known`: configurations that fail still, with the reason, to be emptied. They are skipped without
  *   EQUIVALENCE_KNOWN=1.
  *
@@ -54,6 +58,7 @@ export interface Subject<TStep> {
   readonly excused: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, readonly unknown[]>>;
   readonly leaf?: Leaf;
+  readonly inParts?: (step: TStep) => boolean;
   readonly known?: readonly { readonly configuration: RegExp; readonly reason: string }[];
   open(engine: Engine, name: string): Promise<Session<TStep>>;
 }
@@ -72,6 +77,7 @@ export interface Session<TStep> {
   /** Empty every table, begin its ids anew, forget hooks and statements. */
   reset(): Promise<void>;
   attach(options: object): void | Promise<void>;
+  imitate?(options: object): void;
   detach(): void | Promise<void>;
   perform(step: TStep): Promise<unknown>;
   /** The rows of every table, in the order of their keys, read past the ORM's hooks. */
@@ -247,7 +253,7 @@ function fewerOf(value: unknown): unknown[] {
 
 /** The first difference between the two ways to run a program. */
 async function compare<TStep>(
-  { leaf }: Subject<TStep>,
+  { leaf, inParts }: Subject<TStep>,
   { bare, attached }: Pair<TStep>,
   { options, receivers }: Configuration,
   steps: readonly TStep[],
@@ -265,6 +271,7 @@ async function compare<TStep>(
       await attached.detach();
     }
     await bare.reset();
+    bare.imitate?.(options);
     // What `bulk: 'throw'` refuses is not done, and nothing after it can be compared.
     const refusal = outcome.steps.findIndex(hasRefusal);
     const expected = await run(bare, refusal === -1 ? steps : steps.slice(0, refusal), leaf);
@@ -272,7 +279,8 @@ async function compare<TStep>(
     if (refusal === -1) return firstDifference({ ...expected, statements }, { ...outcome, statements });
     const refused = { ...outcome, steps: outcome.steps.slice(0, refusal), hooks: expected.hooks, statements };
     // A transaction may have gone on after the refusal of one of its writes.
-    if (!isRefusal(outcome.steps[refusal])) refused.rows = expected.rows;
+    const isPartial = !isRefusal(outcome.steps[refusal]) || inParts?.(steps[refusal] as TStep) === true;
+    if (isPartial) refused.rows = expected.rows;
     return firstDifference({ ...expected, statements }, refused);
   };
   return within(HANG_MS, runs(), `hangs for ${String(HANG_MS)} ms`);

@@ -1,8 +1,9 @@
 /** What waits for a commit of Kysely's, however the transaction was begun and ended. */
+import { setImmediate } from 'node:timers/promises';
 import { type CompiledQuery, Kysely, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import Sqlite from 'libsql';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type AnySignal, disconnectReceivers } from '../../src/index.ts';
 import { type SignalsOptions, withSignals } from '../../src/kysely.ts';
 import { postSave, preSave } from '../../src/models.ts';
@@ -192,6 +193,54 @@ describe.each(availableEngines('sqlite', 'postgres'))('Kysely transactions, %s',
       listen(postSave, ({ instance }) => (instance.name === 'b' ? insert(db, 'outside') : undefined));
       await expect(insert(db, 'b')).rejects.toThrow(/could wait for ever/);
     }
+  });
+
+  test.each([
+    ['a read', (app: Db) => app.selectFrom('people').selectAll().execute()],
+    ['a write', (app: Db) => insert(app, 'outside')],
+    ['a transaction', (app: Db) => app.transaction().execute((tx) => insert(tx, 'outside'))],
+    ['a transaction by hand', (app: Db) => app.startTransaction().execute()],
+    ['a connection', (app: Db) => app.connection().execute((connection) => insert(connection, 'outside'))],
+  ])('a receiver that waits for a connection while it holds the only one gets an error: %s', async (_what, use) => {
+    let begun = (): void => undefined;
+    const waiting = new Promise<void>((resolve) => (begun = resolve));
+    listen(postSave, ({ instance }) => {
+      if (instance.name !== 'a') return undefined;
+      const used = use(db);
+      begun();
+      return used;
+    });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const outcome = insert(db, 'a').then(() => 'written', String);
+    await waiting;
+    await setImmediate();
+    vi.advanceTimersByTime(6_000);
+    vi.useRealTimers();
+    expect(await outcome).toMatch(
+      /receiver in postSave people .*(has waited 6 seconds for a connection|It is refused)/,
+    );
+    await insert(db, 'b');
+    expect(await names()).toEqual(['b']);
+  });
+
+  test('a receiver that has ended waits for a connection as long as it takes', async () => {
+    let read: Promise<unknown> = Promise.resolve();
+    listen(
+      postSave,
+      () =>
+        void (read = db
+          .selectFrom('people')
+          .selectAll()
+          .execute()
+          .then((found) => found.length)),
+    );
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    await db.transaction().execute(async (tx) => {
+      await insert(tx, 'a');
+      vi.advanceTimersByTime(6_000);
+      vi.useRealTimers();
+    });
+    expect(await read).toBe(1);
   });
 
   test('a throw of a receiver undoes the write', async () => {

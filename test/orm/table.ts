@@ -70,7 +70,7 @@ const ADAPTERS: readonly Adapter[] = [
     suite: 'Kysely',
     fires: '`insertInto()`; `updateTable()` and `deleteFrom()` of one row by its key',
     loud: 'other updates and deletes, `onConflict()`, `replaceInto()`, `mergeInto()`, `with()`, `stream()`',
-    unseen: '`sql`, compiled queries, the Kysely that is not wrapped',
+    unseen: '`sql`, the Kysely that is not wrapped',
     reads: 'as Drizzle',
   },
   {

@@ -19,6 +19,10 @@ import { originalOf, rememberOriginal, type Statement } from './queries.ts';
 export interface QueryRunner {
   run(statement: Statement, inner: QueryExecutor): Promise<QueryResult<unknown>>;
   stream(statement: Statement, inner: QueryExecutor, chunkSize: number): AsyncIterableIterator<QueryResult<unknown>>;
+  /** Whether nothing is to be done for a query, and nothing to be known of it. Asked for every query. */
+  isIdle(query: RootOperationNode): boolean;
+  /** What to run a query on: the executor itself, or one that does not wait for ever. */
+  connecting(inner: QueryExecutor, query: RootOperationNode): QueryExecutor;
   /** Take note of a query that is run and writes no rows: of what it does to transactions, and whether it fails. */
   watch<T extends QueryResult<unknown>>(compiled: CompiledQuery, outcome: Promise<T>): Promise<T>;
 }
@@ -52,12 +56,14 @@ export class SignalExecutor implements QueryExecutor {
 
   /** @param args - options or a query id: what Kysely of that version gives. */
   executeQuery<R>(compiled: CompiledQuery<R>, ...args: readonly unknown[]): Promise<QueryResult<R>> {
+    if (this.#runner.isIdle(compiled.query)) return this.#inner.executeQuery(compiled, ...(args as []));
+    const inner = this.#runner.connecting(this.#inner, compiled.query);
     if (!mayWrite(compiled)) {
-      const result = this.#inner.executeQuery(compiled, ...(args as []));
+      const result = inner.executeQuery(compiled, ...(args as []));
       return this.#runner.watch(compiled, result);
     }
     const statement = { compiled, written: originalOf(compiled.query), args };
-    return this.#runner.run(statement, this.#inner) as Promise<QueryResult<R>>;
+    return this.#runner.run(statement, inner) as Promise<QueryResult<R>>;
   }
 
   stream<R>(
@@ -65,9 +71,10 @@ export class SignalExecutor implements QueryExecutor {
     chunkSize: number,
     ...args: readonly unknown[]
   ): AsyncIterableIterator<QueryResult<R>> {
-    if (!mayWrite(compiled)) return this.#inner.stream(compiled, chunkSize, ...(args as []));
+    const inner = this.#runner.connecting(this.#inner, compiled.query);
+    if (!mayWrite(compiled)) return inner.stream(compiled, chunkSize, ...(args as []));
     const statement = { compiled, written: originalOf(compiled.query), args };
-    return this.#runner.stream(statement, this.#inner, chunkSize) as AsyncIterableIterator<QueryResult<R>>;
+    return this.#runner.stream(statement, inner, chunkSize) as AsyncIterableIterator<QueryResult<R>>;
   }
 
   provideConnection<T>(

@@ -1,4 +1,5 @@
 import type { CompiledQuery, Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
+import { nobodyListens } from '../bulk.ts';
 import { currentCause } from '../causal-context.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { type ScopedWrite, WriteScope } from '../write-scope.ts';
@@ -68,12 +69,29 @@ export class Runner implements QueryRunner, Place {
     return writesIn(statement.written).length === 0 ? stream() : performStream(statement, stream, this);
   }
 
+  isIdle({ kind }: OperationNode): boolean {
+    if (this.handle.transaction !== undefined || this.handle.database.bulk.policy === 'throw') return false;
+    // SQL may begin a transaction.
+    return kind !== 'RawNode' && nobodyListens() && currentCause() === undefined;
+  }
+
+  connecting(inner: QueryExecutor, { kind }: OperationNode): QueryExecutor {
+    if (this.handle.transaction !== undefined || currentCause() === undefined) return inner;
+    const { scope } = this;
+    const description = kind.replace(/(Query)?Node$/, '').toLowerCase();
+    return inner.withConnectionProvider({
+      provideConnection: (consumer, ...options) =>
+        connecting(scope, description, (begin) => inner.provideConnection(begun(begin, consumer), ...options)),
+    });
+  }
+
   within<T>(queries: Queries, work: (queries: Queries, write: ScopedWrite) => Promise<T>): Promise<T> {
     const { scope, database } = this;
     if (scope.transaction !== undefined || !scope.database.options.atomic) return work(queries, scope.write());
     return runTransaction(
       scope,
-      (body) => database.transaction().execute(body).catch(advise),
+      (body) =>
+        connecting(scope, 'a write', (begin) => database.transaction().execute(begun(begin, body))).catch(advise),
       (tx, inner) => {
         inner.tx = this.wrap(tx, inner);
         return work(queries.on(tx.getExecutor()), inner.write());
@@ -102,6 +120,26 @@ export class Runner implements QueryRunner, Place {
     }
     return outcome;
   }
+}
+
+/** Wait for a connection: for some seconds, if a receiver asks for it whose own transaction holds one. */
+export function connecting<T>(
+  { database, transaction }: Scope,
+  description: string,
+  connect: (begin: () => void) => Promise<T>,
+): Promise<T> {
+  return database.outside.acquire({ database, transaction, description }, connect);
+}
+
+/** What is done with a connection, unless nobody waits for it any more. */
+export function begun<TConnection, T>(
+  begin: () => void,
+  use: (connection: TConnection) => Promise<T>,
+): (connection: TConnection) => Promise<T> {
+  return async (connection) => {
+    begin();
+    return use(connection);
+  };
 }
 
 /** Run a transaction of Kysely's. */

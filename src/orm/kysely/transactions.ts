@@ -3,7 +3,7 @@ import type { Command, ControlledTransaction, ControlledTransactionBuilder, Tran
 import { TransactionNode } from '../transaction.ts';
 import { WriteScope } from '../write-scope.ts';
 import { lookAlike } from './look-alike.ts';
-import { type AnyTransaction, isDoomed, runTransaction, type Wrap } from './runner.ts';
+import { type AnyTransaction, begun, connecting, isDoomed, runTransaction, type Wrap } from './runner.ts';
 import type { KyselySettings } from './settings.ts';
 import { noteSavepoint } from './sql-transaction.ts';
 
@@ -22,7 +22,7 @@ export function watchTransaction(
     return (callback) =>
       runTransaction(
         scope,
-        (body) => original(body) as Promise<unknown>,
+        (body) => connecting(scope, 'transaction()', (begin) => original(begun(begin, body)) as Promise<unknown>),
         (tx, inner) => {
           const handle = wrap(tx, inner);
           inner.tx = handle;
@@ -42,7 +42,16 @@ export function watchControlled(
   return lookAlike(builder, (name, original) => {
     if (name !== 'execute') return (...args) => watchControlled(original(...args) as typeof builder, scope, wrap);
     return async () => {
-      const tx = (await original()) as Controlled;
+      const tx = await connecting(scope, 'startTransaction()', async (begin) => {
+        const transaction = (await original()) as Controlled;
+        try {
+          begin();
+        } catch (error) {
+          await transaction.rollback().execute();
+          throw error;
+        }
+        return transaction;
+      });
       const inner = new WriteScope(scope.database, TransactionNode.begin());
       return (inner.tx = wrap(tx, inner));
     };

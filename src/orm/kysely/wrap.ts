@@ -7,7 +7,7 @@ import { WrappedDatabase, WriteScope } from '../write-scope.ts';
 import { dialectOf } from './dialect.ts';
 import { SignalExecutor } from './executor.ts';
 import { lookAlike } from './look-alike.ts';
-import { type AnyKysely, type AnyTransaction, Runner } from './runner.ts';
+import { type AnyKysely, type AnyTransaction, begun, connecting, Runner } from './runner.ts';
 import { type KyselySettings, parseSettings } from './settings.ts';
 import { SqlTransaction } from './sql-transaction.ts';
 import { controlled, watchCommand, watchControlled, watchTransaction } from './transactions.ts';
@@ -77,8 +77,8 @@ function wrap<T extends AnyKysely>(target: T, scope: WriteScope<KyselySettings>,
 
 /** A method of Kysely's that begins a query. */
 function begin(creator: Creator, name: PropertyKey): (...args: unknown[]) => unknown {
-  const methods = creator as unknown as Methods;
-  return (...args) => methods[name]?.(...args);
+  const method = (creator as unknown as Methods)[name] as Methods[string];
+  return method.bind(creator);
 }
 
 /** What begins queries, of Kysely's own class, on an executor of ours. */
@@ -115,7 +115,7 @@ function compiledOf(query: unknown): never {
 /** `connection().execute(callback)` gives its callback another Kysely, which is in no transaction but one of SQL. */
 function watchConnection(
   builder: ConnectionBuilder<Record<string, never>>,
-  { database }: WriteScope<KyselySettings>,
+  outer: WriteScope<KyselySettings>,
 ): ConnectionBuilder<Record<string, never>> {
   return lookAlike(builder, (name, original) => {
     if (name !== 'execute') return (...args) => original(...args);
@@ -123,14 +123,16 @@ function watchConnection(
       const ended: TransactionNode[] = [];
       const sql = new SqlTransaction((node) => ended.push(node));
       try {
-        return await original(
-          (connection: AnyKysely) => {
-            const scope = new WriteScope(database);
-            const handle = wrap(connection, scope, sql);
-            scope.tx = handle;
-            return (callback as (connection: AnyKysely) => unknown)(handle);
-          },
-          ...rest,
+        const use = (connection: AnyKysely): Promise<unknown> => {
+          const scope = new WriteScope(outer.database);
+          const handle = wrap(connection, scope, sql);
+          scope.tx = handle;
+          return (callback as (connection: AnyKysely) => Promise<unknown>)(handle);
+        };
+        return await connecting(
+          outer,
+          'connection()',
+          (begin) => original(begun(begin, use), ...rest) as Promise<unknown>,
         );
       } finally {
         for (const node of ended) await node.settle();

@@ -3,14 +3,16 @@ import type { Knex } from 'knex';
 import type { Model, ModelClass } from 'objection';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
+import { nobodyListens } from '../bulk.ts';
 import { currentCall, currentCause, WriteCall } from '../causal-context.ts';
 import { senderName, sendModelSignal } from '../send-model-signal.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { doomedError } from '../write-scope.ts';
 import { type Mixin, mixinOf, senderOf, siteOf } from './mixin.ts';
 import { isWrite, kindOf, type Operation, type Query, writesOthers } from './query.ts';
-import { databaseOf, isPoolFull, isTransaction, transactionOf, watchTransactions } from './transactions.ts';
-import { type Execution, type RowWrite, rowWriteOf } from './writes.ts';
+import type { Execution, RowWrite } from './row-write.ts';
+import { databaseOf, hasEnded, isPoolFull, isTransaction, transactionOf, watchTransactions } from './transactions.ts';
+import { rowWriteOf } from './writes.ts';
 
 /** One execution of a query that writes. */
 export class QueryExecution implements Execution {
@@ -39,14 +41,14 @@ export class QueryExecution implements Execution {
   static of(query: Query): QueryExecution | undefined {
     const mixin = mixinOf(query.modelClass());
     if (mixin === undefined) return undefined;
-    const isHeard = SIGNALS.some((signal) => signal.connections.length > 0);
-    if (!isHeard && mixin.options.bulk !== 'throw') return undefined;
+    if (nobodyListens() && mixin.options.bulk !== 'throw') return undefined;
     return isWrite(query) ? new QueryExecution(query, mixin) : undefined;
   }
 
   /** @param execute - Objection's own method */
   async run(execute: () => Promise<unknown>): Promise<unknown> {
     const knex = this.query.unsafeKnex();
+    if (hasEnded(knex)) return runApart(execute);
     watchTransactions(knex);
     if (currentCause() !== undefined) this.checkOutside(knex);
     if (!this.isConcerned && this.mixin.options.bulk !== 'throw') return runApart(execute);
@@ -186,8 +188,6 @@ export class QueryExecution implements Execution {
     }
   }
 }
-
-const SIGNALS = [preSave, postSave, preDelete, postDelete, postBulk];
 
 /** A query that failed has a result all the same; its transaction must be rolled back. */
 class Recovered extends Error {

@@ -2,7 +2,7 @@ import type { Model, ModelClass } from 'objection';
 import { callSite } from '../../core/origin.ts';
 import { shared } from '../../core/shared.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
-import { BulkGuard, hasReceivers } from '../bulk.ts';
+import { BulkGuard, hasReceivers, nobodyListens } from '../bulk.ts';
 import { currentCause } from '../causal-context.ts';
 import { OutsideGuard } from '../outside.ts';
 import type { Query } from './query.ts';
@@ -27,9 +27,11 @@ export class Mixin {
 
   /** Note the line that makes a query, if it may be warned of: when the query is executed, that call has returned. */
   noteSite(query: Query, sender: unknown): void {
+    const isCaused = currentCause() !== undefined;
+    if (!isCaused && nobodyListens()) return;
     const warnsOfBulk = this.options.bulk === 'warn' || this.options.bulk === 'individual';
     const isMissed = warnsOfBulk && (hasReceivers('update', sender) || hasReceivers('delete', sender));
-    if (isMissed || (this.options.outside === 'warn' && currentCause() !== undefined)) sites.set(query, callSite());
+    if (isMissed || (this.options.outside === 'warn' && isCaused)) sites.set(query, callSite());
   }
 }
 

@@ -42,8 +42,11 @@ export function watchQueries(base: ModelClass<Model>): void {
   patch(step, STEP, (original) => {
     const proceed = original as unknown as Method;
     const replacement: Method = function (operation, name, args) {
-      const run = (): Promise<unknown> => proceed.call(this, operation, name, args);
-      return currentExecution()?.step(this, operation as Operation, name as string, args as unknown[], run) ?? run();
+      const execution = currentExecution();
+      if (execution === undefined) return proceed.call(this, operation, name, args);
+      return execution.step(this, operation as Operation, name as string, args as unknown[], () =>
+        proceed.call(this, operation, name, args),
+      );
     };
     return replacement;
   });

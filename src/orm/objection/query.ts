@@ -38,7 +38,13 @@ export interface Operation {
   readonly model?: Values;
   /** The instance whose `$query()` it is. */
   readonly instance?: Values;
-  readonly relation?: { readonly joinTable: string | null; readonly joinTableExtras: readonly { aliasProp: string }[] };
+  readonly relation?: {
+    readonly joinTable: string | null;
+    readonly joinTableExtras: readonly { aliasProp: string }[];
+    getJoinModelClass(knex: Knex | null): ModelClass<Model>;
+  };
+  /** Whether an update of related rows sets something in the join table, too: after it, by a query of its own. */
+  readonly hasExtraProps?: boolean;
   /** What it does beside something of its own: fetch the row. */
   readonly delegate?: Operation;
 }
@@ -52,7 +58,7 @@ export interface KnexQuery extends PromiseLike<object[]> {
   readonly _single: { readonly limit?: unknown; readonly offset?: unknown };
   transacting(transaction: Knex.Transaction): PromiseLike<unknown>;
   toQuery(): string;
-  toSQL(): { toNative(): { readonly sql: string } };
+  toSQL(): { readonly sql: string; toNative(): { readonly sql: string } };
 }
 
 export interface Statement {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { type KnexQuery, type Operation, type Query, type Statement, type Values } from './query.ts';
-import { isTransaction } from './transactions.ts';
+import { abortsTransaction } from './transactions.ts';
 
 /**
  * What a query may consist of, for its rows to be found before it writes them. With anything else (joins, limits,
@@ -48,8 +48,8 @@ export function targetOf(query: Query, operation: Operation): Target | undefined
     isPlain: !isRelated && conditions.every(isPlain),
     read: async () => {
       const rows = await found.then(undefined, (error: unknown) => {
-        if (!isTransaction(query.unsafeKnex())) return undefined;
-        // The write would only be told that the transaction has been aborted.
+        if (!abortsTransaction(query.unsafeKnex(), error)) return undefined;
+        // The write would only be told that the transaction has been aborted, or be made after it.
         throw asErrorOf(error, found, query.clone().toKnexQuery());
       });
       const models = rows && modelsOf(query, operation, rows);
@@ -109,12 +109,22 @@ function groupOf(query: Query, { type, value, not }: Statement): readonly Statem
 /** How many values a condition allows for a column. */
 function countOfValues(query: Query, { type, column, operator, value, not }: Statement, wanted: string): number {
   if (not === true) return Infinity;
-  const isWanted = (each: unknown): boolean =>
-    typeof each === 'string' && unqualified(query, each) === unqualified(query, wanted);
+  const isWanted = (each: unknown): boolean => {
+    const name = nameOf(each);
+    return name !== undefined && unqualified(query, name) === unqualified(query, wanted);
+  };
   if (type === 'whereBasic') return isWanted(column) && operator === '=' && isValue(value) ? 1 : Infinity;
   if (type !== 'whereIn' || !Array.isArray(value)) return Infinity;
   if (Array.isArray(column)) return column.some(isWanted) && value.every(Array.isArray) ? value.length : Infinity;
   return isWanted(column) && value.every(isValue) ? value.length : Infinity;
+}
+
+/** The name of a column; undefined for an expression. Objection's relations give columns as references. */
+function nameOf(column: unknown): string | undefined {
+  if (typeof column === 'string') return column;
+  const { sql, bindings } = Object(column) as { sql?: unknown; bindings?: unknown };
+  if (sql !== '??' || !Array.isArray(bindings)) return undefined;
+  return bindings.length === 1 && typeof bindings[0] === 'string' ? bindings[0] : undefined;
 }
 
 /** The name of a column of the query's own table. */
@@ -125,8 +135,8 @@ function unqualified(query: Query, column: string): string {
   return own;
 }
 
-function isPlain({ type, operator, value, bool }: Statement): boolean {
-  if (bool !== 'and') return false;
+function isPlain({ type, column, operator, value, bool }: Statement): boolean {
+  if (bool !== 'and' || [column].flat().some((each) => nameOf(each) === undefined)) return false;
   if (type === 'whereNull') return true;
   if (type === 'whereBasic') return typeof operator === 'string' && isValue(value);
   return (type === 'whereIn' || type === 'whereBetween') && Array.isArray(value) && value.every(isValue);
@@ -140,13 +150,17 @@ function isValue(value: unknown): boolean {
 /** The error of a read, with the statement in its message that the caller knows of. */
 function asErrorOf(error: unknown, read: KnexQuery, write: KnexQuery): unknown {
   if (!(error instanceof Error)) return error;
-  const [reads, writes] = [read, write].map((each) => [each.toQuery(), each.toSQL().toNative().sql]) as [
-    string[],
-    string[],
-  ];
+  const [reads, writes] = [textsOf(read), textsOf(write)];
   const index = reads.findIndex((sql) => error.message.startsWith(sql));
   if (index >= 0) error.message = `${String(writes[index])}${error.message.slice(reads[index]?.length)}`;
   return error;
+}
+
+/** What knex may call a query in an error: it fills in the values of those that have question marks only. */
+function textsOf(query: KnexQuery): readonly string[] {
+  const compiled = query.toSQL();
+  const { sql } = compiled.toNative();
+  return sql === compiled.sql ? [query.toQuery(), sql] : [sql];
 }
 
 /** What the app does after its own finds is not done. */

@@ -3,6 +3,7 @@ import { TransactionNode } from '../transaction.ts';
 
 /** What is used of a client of knex. */
 interface Client {
+  readonly dialect?: string;
   /** Tells one database from another: the clients of its transactions have the same. */
   readonly config: object;
   readonly pool?: { readonly max: number; numUsed(): number; numPendingAcquires(): number };
@@ -40,6 +41,18 @@ function clientOf(knex: unknown): Client | undefined {
 
 export function isTransaction(knex: Knex | Knex.Transaction | null): knex is Knex.Transaction {
   return clientOf(knex) !== undefined && (knex as Knex).isTransaction === true;
+}
+
+/** Whether knex refuses every query on this transaction by itself. */
+export function hasEnded(knex: Knex | null): boolean {
+  return isTransaction(knex) && knex.isCompleted();
+}
+
+/** Whether a query on this knex that fails so ends its transaction. In SQLite and MySQL most do not. */
+export function abortsTransaction(knex: Knex | null, error: unknown): boolean {
+  if (!isTransaction(knex)) return false;
+  const { dialect = '' } = clientOf(knex) as Client;
+  return !/sqlite|mysql/.test(dialect) || isDeadlock(error);
 }
 
 /** What tells the database of a knex, and of its transactions, from others. */

@@ -51,7 +51,13 @@ export async function openKysely(engine: Engine, name: string): Promise<Session<
   for (const statement of SCHEMA[engine as 'sqlite']) await sql.raw(statement).execute(bare);
   const reset =
     engine === 'sqlite'
-      ? [...Object.keys(TABLES).map((table) => `delete from ${table}`), 'delete from sqlite_sequence']
+      ? [
+          // The id of the last insert, of which SQLite's driver tells after every write, is that of the connection.
+          ...Object.keys(TABLES).map((table) => `delete from ${table}`),
+          'delete from sqlite_sequence',
+          'insert into notes (id) values (0)',
+          'delete from notes',
+        ]
       : [`truncate ${Object.keys(TABLES).join()} restart identity`];
   let db = bare;
   return {

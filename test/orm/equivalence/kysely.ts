@@ -5,6 +5,7 @@ import {
   type CompiledQuery,
   DeleteQueryBuilder,
   InsertQueryBuilder,
+  InsertResult,
   Kysely,
   QueryCreator,
   sql,
@@ -31,9 +32,17 @@ export type Step =
 export async function perform(step: Step, db: Kysely<never>): Promise<unknown> {
   if ('query' in step) {
     const result: unknown = await play(db, step.query);
-    return typeof result === 'object' && result !== null && Symbol.asyncIterator in result ? collect(result) : result;
+    if (typeof result === 'object' && result !== null && Symbol.asyncIterator in result) return collect(result);
+    for (const each of [result].flat())
+      if (each instanceof InsertResult) forgetEarlier(each, each.numInsertedOrUpdatedRows);
+    return result;
   }
-  if ('compiled' in step) return db.executeQuery(play(db, step.compiled) as CompiledQuery);
+  if ('compiled' in step) {
+    const compiled = play(db, step.compiled) as CompiledQuery;
+    const result = await db.executeQuery(compiled);
+    forgetEarlier(result, compiled.query.kind === 'InsertQueryNode' ? result.numAffectedRows : 0n);
+    return result;
+  }
   const all = async (steps: readonly Step[], tx: Kysely<never>): Promise<unknown[]> => {
     const outcomes: unknown[] = [];
     for (const each of steps) outcomes.push(await settle(perform(each, tx)));
@@ -64,6 +73,14 @@ export async function perform(step: Step, db: Kysely<never>): Promise<unknown> {
   outcomes.push(await settle(ended), tx.isCommitted, tx.isRolledBack);
   if (!tx.isCommitted && !tx.isRolledBack) await tx.rollback().execute();
   return outcomes;
+}
+
+/**
+ * SQLite tells the id of the last insert of the connection, also after a query that has inserted nothing. That may be
+ * of one that has failed at its end, if it was to return rows.
+ */
+function forgetEarlier(result: { insertId?: unknown }, inserted: bigint | undefined): void {
+  if (inserted === 0n && result.insertId !== undefined) result.insertId = 'of an earlier insert';
 }
 
 async function collect(stream: object): Promise<unknown[]> {

@@ -1,7 +1,7 @@
 /** A database of Objection's, for the equivalence suite. */
 import type { Knex } from 'knex';
 import { Model, type QueryContext } from 'objection';
-import { withSignals } from '../../../src/objection.ts';
+import { type SignalsOptions, withSignals } from '../../../src/objection.ts';
 import type { Engine } from '../../support/databases.ts';
 import type { Session } from '../equivalence.ts';
 import { objectionDatabase } from '../objection-database.ts';
@@ -53,6 +53,7 @@ export async function openObjection(engine: Engine, name: string): Promise<Sessi
   // The mixin is in the chain of classes.
   const bare = define(class Mixed extends Model {}, knex, hooks);
   let models = bare;
+  let isAtomic = false;
   return {
     async reset() {
       for (const [table, rows] of Object.entries(ROWS)) {
@@ -69,7 +70,13 @@ export async function openObjection(engine: Engine, name: string): Promise<Sessi
     detach() {
       models = bare;
     },
-    perform: (step) => perform(step, models, knex),
+    imitate(options) {
+      isAtomic = (options as SignalsOptions).atomic === true;
+    },
+    perform: (step) =>
+      isAtomic && 'start' in step
+        ? atomically(knex, (trx) => perform(step, models, knex, trx))
+        : perform(step, models, knex),
     async rows() {
       const rows: Record<string, unknown> = {};
       for (const table of Object.keys(ROWS))
@@ -80,6 +87,29 @@ export async function openObjection(engine: Engine, name: string): Promise<Sessi
     statements: () => statements,
     close: () => database.close(),
   };
+}
+
+/** What the option `atomic` is for: a call is one transaction, also if an `onError()` gives a result for it. */
+async function atomically(knex: Knex, call: (trx: Knex.Transaction) => Promise<unknown>): Promise<unknown> {
+  try {
+    return await knex.transaction(async (trx) => {
+      const value = await call(trx);
+      if (typeof value === 'object' && value !== null && 'recovered' in value) throw new Undo(value);
+      return value;
+    });
+  } catch (error) {
+    if (error instanceof Undo) return error.value;
+    throw error;
+  }
+}
+
+class Undo extends Error {
+  readonly value: object;
+
+  constructor(value: object) {
+    super();
+    this.value = value;
+  }
 }
 
 async function createTables(knex: Knex): Promise<void> {
