@@ -42,7 +42,8 @@ export async function perform(step: Step, db: Db, tables: Tables): Promise<unkno
     return comparable(await play(db.with(written), reading), step.then);
   }
   if ('prepared' in step) {
-    const prepared = play(db, step.prepared).prepare('p');
+    // A connection of PostgreSQL knows one statement by a name.
+    const prepared = play(db, step.prepared).prepare(`p_${String(step.prepared[0]?.[0])}`);
     const run = async (): Promise<unknown> => comparable(await prepared[step.run](step.values), step.prepared);
     return [prepared.constructor.name, await settle(run())];
   }
