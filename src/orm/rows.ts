@@ -76,18 +76,6 @@ export async function prepareUpdate(
   };
 }
 
-/** Update one row. `write` returns it as stored then; undefined if none was written. */
-export async function updateRow(
-  send: Send,
-  sender: unknown,
-  update: RowUpdate,
-  write: (values: Row) => Promise<Row | undefined>,
-): Promise<void> {
-  const { assigned, written } = await prepareUpdate(send, sender, update);
-  const after = await write(assigned);
-  if (after !== undefined) await written(after);
-}
-
 /** Delete one row. `write` returns it as it was; undefined if it was gone. `before` is only needed for `preDelete`. */
 export async function deleteRow(
   send: Send,

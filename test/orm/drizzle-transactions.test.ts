@@ -326,6 +326,35 @@ describe.each([['PGlite', openPglite] as const, ...(hasPostgres ? ([['node-postg
       await close();
     });
 
+    test("'individual': a statement that fails dooms the app's transaction, as it does without signals", async () => {
+      const { raw, db, close } = await open({ bulk: 'individual' });
+      postSave.connect(() => undefined, { sender: users, owner });
+      for (const each of [raw, db]) {
+        await each.delete(users);
+        const doomed = each.transaction(async (tx) => {
+          await tx.insert(users).values([{ name: 'a' }, { name: 'b' }]);
+          expect(await outcome(tx.update(users).set({ name: 'same' }))).toMatch(/Failed query: update "users" set/);
+        });
+        await outcome(doomed);
+        expect(await raw.select().from(users)).toEqual([]);
+      }
+      await close();
+    });
+
+    test("'individual': receivers may change each row otherwise", async () => {
+      const { db, close } = await open({ bulk: 'individual' });
+      await db.insert(users).values([{ name: 'a' }, { name: 'b' }]);
+      preSave.connect((_sender, { instance }) => void (instance.name = `new ${String(instance.id)}`), {
+        sender: users,
+        owner,
+      });
+      postSave.connect((_sender, { changes }) => log.push(JSON.stringify(changes)), { sender: users, owner });
+      await db.transaction((tx) => tx.update(users).set({ name: 'c' }));
+      expect(log).toEqual(['{"name":{"from":"a","to":"new 1"}}', '{"name":{"from":"b","to":"new 2"}}']);
+      expect((await db.select().from(users)).map((row) => row.name).sort()).toEqual(['new 1', 'new 2']);
+      await close();
+    });
+
     test('a polluted Object.prototype changes no condition', async () => {
       const { db, close } = await open();
       await db.insert(users).values([{ name: 'a' }, { name: 'b' }]);

@@ -1,6 +1,7 @@
 import { hasReceivers } from '../bulk.ts';
 import { announce, isBulkHeard, sendAfter, writeWhole } from './bulk-write.ts';
 import type { Handle } from './handle.ts';
+import { partOf } from './internals.ts';
 import { canBeIndividual, describeQuery, isOfRows, isUnderstood, type Query, type Run } from './query.ts';
 import { RowWrite } from './row-write.ts';
 
@@ -13,14 +14,11 @@ export function perform(run: Run, query: Query, through: Handle): unknown {
     handle.checkOutside(description, run.site);
     const isHeard = hasReceivers(query.operation, query.table);
     const isUsual = isOwn(run, through) && isUnderstood(run, driver.results !== undefined);
-    if (isUsual && isOfRows(query)) {
+    const isAtomic = options.atomic || handle.scope.transaction !== undefined;
+    const isIndividual = options.bulk === 'individual' && isHeard && isAtomic;
+    if (isUsual && (isOfRows(query) || (isIndividual && canBeIndividual(query)))) {
       if (!isHeard) return handle.plainly(description, run.natively);
       return handle.within(description, (inside) => new RowWrite(run, query, inside).perform());
-    }
-    const isAtomic = options.atomic || handle.scope.transaction !== undefined;
-    if (options.bulk === 'individual' && isHeard && isUsual && isAtomic && canBeIndividual(query)) {
-      // In a transaction of the app it gets a savepoint: it is done whole or not at all, as the statement would be.
-      return handle.transaction(description, (inside) => new RowWrite(run, query, inside).perform(), [], true);
     }
     return performWhole(run, description, through);
   } catch (error) {
@@ -53,7 +51,7 @@ export function performPrepared(run: Run, query: Query, through: Handle): unknow
 function performWhole(run: Run, description: string, through: Handle): unknown {
   const handle = through.effective;
   announce(run, handle);
-  if (!isBulkHeard(run) || !isOwn(run, through)) return whereItIs(run, description, handle);
+  if (!isBulkHeard(run) || !isOwn(run, through) || failsAfterwards(run)) return whereItIs(run, description, handle);
   return handle.within(description, (inside) => writeWhole(run, inside));
 }
 
@@ -66,4 +64,9 @@ function whereItIs(run: Run, description: string, handle: Handle): unknown {
 /** Whether it goes to the database of the handle; what is built `with()` a replica's queries goes to that replica. */
 function isOwn({ builder }: Run, { session }: Handle): boolean {
   return builder.session === session;
+}
+
+/** What returns no rows writes all the same, and then `get()` fails, for want of one. A transaction would undo it. */
+function failsAfterwards({ builder, method }: Run): boolean {
+  return method === 'get' && partOf(builder, 'returning') === undefined;
 }

@@ -62,12 +62,14 @@ export function isOfRows({ builder, operation, table }: Query): boolean {
   return operation === 'insert' || isOfOneRow(partOf(builder, 'where'), table);
 }
 
-/** Whether doing an understood query row by row comes to the same. */
+/** Whether the rows that an understood query writes can be read before, and be written one by one. */
 export function canBeIndividual({ builder, operation, table }: Query): boolean {
   const { primary, refersToItself } = keysOf(table);
   if (operation === 'insert' || primary.length === 0 || refersToItself) return false;
-  const values = Object.values((partOf(builder, 'set') ?? {}) as Row);
-  return !values.some(isExpression) && isOfRowAlone(partOf(builder, 'where'), table);
+  const values = (partOf(builder, 'set') ?? {}) as Row;
+  // Rows are known by their keys.
+  if (primary.some((name) => Object.hasOwn(values, name))) return false;
+  return !Object.values(values).some(isExpression) && isOfRowAlone(partOf(builder, 'where'), table);
 }
 
 function isAbsent(part: unknown): boolean {

@@ -1,6 +1,7 @@
-import type { Table } from 'drizzle-orm';
-import { preDelete } from '../../models.ts';
-import { deleteRow, insertRows, type Row, updateRow } from '../rows.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { postDelete, postSave, preDelete } from '../../models.ts';
+import { fieldsOnly } from '../difference.ts';
+import { insertRows, type PreparedUpdate, prepareUpdate, type Row } from '../rows.ts';
 import type { ScopedWrite } from '../write-scope.ts';
 import { announce, writeWhole } from './bulk-write.ts';
 import { equalities } from './conditions.ts';
@@ -8,17 +9,13 @@ import { asErrorOf, executeReturning, type Outcome } from './execute.ts';
 import type { Handle } from './handle.ts';
 import { copyOf, partOf, runQuery } from './internals.ts';
 import { describeQuery, type Query, type Run } from './query.ts';
-import { isOfOneRow, whereIs } from './tables.ts';
+import { isOfOneRow, keyedBy, whereIs } from './tables.ts';
 import { assignedValues, computedOnce, insertedRows, insertPart, isExpression, updatePart } from './values.ts';
 
-/** What several updates have in common; see `computedOnce()`. */
-interface Computed {
-  readonly values: Row;
-  readonly table?: Table;
-}
-const NOTHING: Computed = { values: {} };
-
-/** A write whose rows are known before: it sends the signals of each. */
+/**
+ * A write whose rows are known before: it sends the signals of each. The statement that was asked for is run once,
+ * between the signals before it and those after it, so that it is done whole or not at all.
+ */
 export class RowWrite {
   private readonly run: Run;
   private readonly query: Query;
@@ -34,21 +31,20 @@ export class RowWrite {
   }
 
   async perform(): Promise<unknown> {
-    if (this.query.operation === 'insert') {
+    const { query, handle } = this;
+    if (query.operation === 'insert') {
       await this.insert();
       return this.result();
     }
-    const { query, handle } = this;
     const isOfOne = isOfOneRow(partOf(query.builder, 'where'), query.table);
     const images = isOfOne && !this.needsImage() ? [undefined] : await this.readImages();
     // What the caller asked for writes nothing, and the driver says so itself.
     if (images.length === 0) return this.runAsAsked();
-    const computed = isOfOne ? NOTHING : this.computed();
-    if (computed === undefined || (isOfOne && images.length > 1)) {
+    if (isOfOne && images.length > 1) {
       announce(this.run, handle);
       return writeWhole(this.run, handle);
     }
-    for (const before of images) await this.writeRow(before, isOfOne, computed);
+    await (query.operation === 'delete' ? this.delete(images, isOfOne) : this.update(images, isOfOne));
     return this.result();
   }
 
@@ -60,32 +56,77 @@ export class RowWrite {
     );
   }
 
-  private async writeRow(before: Row | undefined, isOfOne: boolean, computed: Computed): Promise<void> {
-    const { builder, table, operation } = this.query;
-    const condition = partOf(builder, 'where');
-    const where = isOfOne ? condition : whereIs(before as Row, condition, table);
-    const execute = async (parts: Row): Promise<Row | undefined> => {
-      const [row, ...others] = await this.execute({ ...parts, where }).catch((error: unknown) => {
-        if (isOfOne) throw error;
-        throw asErrorOf(copyOf(builder, this.handle.session, parts), error);
-      });
-      if (others.length === 0) return row;
-      throw new Error(
-        `${describeQuery(this.query)} was to write one row and has met ${String(others.length + 1)}: the columns that ` +
-          'Drizzle says are unique are not so in the database.',
-      );
-    };
-    if (operation === 'delete') {
-      await deleteRow(this.write.send, table, before, () => execute({}));
-      return;
+  private async delete(images: readonly (Row | undefined)[], isOfOne: boolean): Promise<void> {
+    const { table } = this.query;
+    const imageOf = this.find(images, images, isOfOne);
+    for (const image of images) {
+      if (image !== undefined) await this.write.send(preDelete, table, { instance: image, origin: image });
     }
-    const values = assignedValues(builder);
-    const update = { before, key: equalities(condition, table), values, isExpression };
-    await updateRow(this.write.send, table, update, (assigned) =>
-      execute({
-        ...(computed.table === undefined ? {} : { table: computed.table }),
-        ...updatePart(builder, this.handle.primary, table, { ...assigned, ...computed.values }),
-      }),
+    for (const row of this.atMostOne(await this.execute({}), isOfOne)) {
+      const instance = imageOf(row) ?? row;
+      await this.write.send(postDelete, table, { instance, origin: instance });
+    }
+  }
+
+  private async update(images: readonly (Row | undefined)[], isOfOne: boolean): Promise<void> {
+    const { builder, table } = this.query;
+    const [key, values] = [equalities(partOf(builder, 'where'), table), assignedValues(builder)];
+    const updates: PreparedUpdate[] = [];
+    for (const before of images) {
+      updates.push(await prepareUpdate(this.write.send, table, { before, key, values, isExpression }));
+    }
+    const [{ assigned }, ...others] = updates as [PreparedUpdate, ...PreparedUpdate[]];
+    const rows = others.every((other) => isDeepStrictEqual(other.assigned, assigned))
+      ? this.atMostOne(await this.execute(updatePart(builder, this.handle.primary, table, assigned)), isOfOne)
+      : await this.updateEach(images as readonly Row[], updates);
+    const expected = images.map((image, index) => ({ ...image, ...updates[index]?.assigned }));
+    const updateOf = this.find(expected, updates, isOfOne);
+    for (const row of rows) {
+      const update = updateOf(row);
+      if (update !== undefined) await update.written(row);
+      // It has come to meet the condition after the others were read.
+      else await this.write.send(postSave, table, unread(row, assigned));
+    }
+  }
+
+  /** Receivers have changed rows differently: each is written by a statement of its own. */
+  private async updateEach(images: readonly Row[], updates: readonly PreparedUpdate[]): Promise<readonly Row[]> {
+    const { builder, table } = this.query;
+    const { primary, session } = this.handle;
+    const computed = computedOnce(builder, table);
+    const rows: Row[] = [];
+    await this.handle.wholly(describeQuery(this.query), async () => {
+      for (const [index, { assigned }] of updates.entries()) {
+        const set = updatePart(builder, primary, table, { ...assigned, ...computed.values });
+        const where = whereIs(images[index] as Row, partOf(builder, 'where'), table);
+        const parts = { table: computed.table, ...set };
+        try {
+          rows.push(...(await this.execute({ ...parts, where })));
+        } catch (error) {
+          throw asErrorOf(copyOf(builder, session, parts), error);
+        }
+      }
+    });
+    return rows;
+  }
+
+  /** Finds what belongs to a row, by its primary key; undefined for a row that was not read. */
+  private find<T>(
+    images: readonly (Row | undefined)[],
+    belonging: readonly T[],
+    isOfOne: boolean,
+  ): (row: Row) => T | undefined {
+    if (isOfOne) return () => belonging[0];
+    const { table } = this.query;
+    const byKey = new Map(images.map((image, index) => [keyedBy(image as Row, table), belonging[index] as T]));
+    return (row) => byKey.get(keyedBy(row, table));
+  }
+
+  private atMostOne(rows: readonly Row[], isOfOne: boolean): readonly Row[] {
+    if (!isOfOne || rows.length < 2) return rows;
+    throw new Error(
+      `${describeQuery(this.query)} was to write one row and has met ${String(rows.length)}: the columns that ` +
+        'Drizzle says are unique are not so in the database.',
     );
   }
 
@@ -105,11 +146,6 @@ export class RowWrite {
     } catch (error) {
       throw asErrorOf(builder, error);
     }
-  }
-
-  private computed(): Computed | undefined {
-    const { builder, table, operation } = this.query;
-    return operation === 'update' ? computedOnce(builder, table) : NOTHING;
   }
 
   private async execute(parts: Row): Promise<readonly Row[]> {
@@ -143,4 +179,8 @@ export class RowWrite {
     }
     return last;
   }
+}
+
+function unread(row: Row, assigned: Row): object {
+  return { instance: { ...row }, raw: false, created: false, ...fieldsOnly(Object.keys(assigned)) };
 }

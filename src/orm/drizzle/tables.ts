@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { and, Column, eq, getTableColumns, is, SQL, type Table } from 'drizzle-orm';
 import { getTableConfig as postgresConfig, PgTable } from 'drizzle-orm/pg-core';
 import { getTableConfig as sqliteConfig, SQLiteTable } from 'drizzle-orm/sqlite-core';
@@ -32,6 +33,15 @@ export function whereIs(row: Row, where: unknown, table: Table): SQL | undefined
   const columns = getTableColumns(table);
   const key = keysOf(table).primary.map((name) => eq(columns[name] as Column, row[name]));
   return and(...key, is(where, SQL) ? where : undefined);
+}
+
+/** The primary key of a row, as text to find it by. */
+export function keyedBy(row: Row, table: Table): string {
+  const text = (value: unknown): string =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : inspect(value);
+  return keysOf(table)
+    .primary.map((name) => text(row[name]))
+    .join();
 }
 
 interface Config {

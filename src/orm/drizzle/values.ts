@@ -37,17 +37,14 @@ export function updatePart(builder: Builder, database: Database, table: Table, v
 
 /**
  * What updates of several rows have in common, for one statement of each: what the functions of `$onUpdate()` give,
- * called once as for the one statement that was asked for. Undefined if one gives an expression, which may come to
- * something else for each row.
+ * called once as for the one statement that was asked for.
  */
-export function computedOnce(builder: Builder, table: Table): { values: Row; table: Table } | undefined {
+export function computedOnce(builder: Builder, table: Table): { values: Row; table: Table } {
   const set = partOf(builder, 'set') as Row;
   const columns = getTableColumns(table);
   const values: Row = {};
   for (const [name, { onUpdateFn }] of Object.entries(columns)) {
-    const value: unknown = onUpdateFn?.();
-    if (isExpression(value)) return undefined;
-    if (onUpdateFn !== undefined && set[name] === undefined) values[name] = value;
+    if (onUpdateFn !== undefined && set[name] === undefined) values[name] = onUpdateFn();
   }
   return { values, table: withoutOnUpdate(table, columns) };
 }
