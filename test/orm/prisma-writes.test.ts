@@ -289,6 +289,34 @@ describe.each(availableEngines('sqlite', 'postgres'))('Prisma, %s', (engine: Eng
       });
   }, 20_000);
 
+  test('without receivers another extension is called once; receivers count from the moment a query begins', async () => {
+    const raw = await open();
+    const seen: string[] = [];
+    const seeing = {
+      query: {
+        user: {
+          create: ({ args, query }: any) => {
+            seen.push(args.data.name);
+            return query(args);
+          },
+        },
+      },
+      result: { user: { loud: { needs: { name: true }, compute: ({ name }: any) => `${name}!` } } },
+    } as any;
+    for (const db of [extended(raw.$extends(seeing) as any), extended(raw).$extends(seeing)] as any[]) {
+      const heard: string[] = [];
+      const lazy = db.user.create({ data: { name: 'lazy' } });
+      expect((await db.user.create({ data: { name: 'unheard' } })).loud).toBe('unheard!');
+      listen('postSave', 'User', ({ instance }) => heard.push(instance.name));
+      await lazy;
+      await db.$transaction((tx: any) => tx.user.create({ data: { name: 'inside' } }));
+      disconnectReceivers(owner);
+      await db.$transaction((tx: any) => tx.user.create({ data: { name: 'after' } }));
+      expect(heard).toEqual(['lazy', 'inside']);
+      expect(seen.splice(0)).toEqual(['unheard', 'lazy', 'inside', 'after']);
+    }
+  });
+
   test(
     'a hundred and twenty writes with slow receivers all pass; a receiver may take longer than Prisma allows',
     { timeout: 60_000 },

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, isObject } from '../../core/describe.ts';
 import { postBulk } from '../../models.ts';
-import { hasReceivers } from '../bulk.ts';
+import { hasReceivers, nobodyListens } from '../bulk.ts';
+import { currentCause } from '../causal-context.ts';
 import { assertSupported } from '../supported.ts';
 import { WrappedDatabase, WriteScope } from '../write-scope.ts';
 import {
@@ -14,6 +15,7 @@ import {
   poolSizeOf,
   transactionOf,
 } from './client.ts';
+import { extendWhile } from './extend-while.ts';
 import type { PlacedWrite } from './placed-write.ts';
 import { needsNoSignals, operationOf, planOf } from './plan.ts';
 import type { Place, PrismaOptions, WritePlan } from './write-plan.ts';
@@ -60,7 +62,10 @@ class ExtendedDatabase {
       const further = this.extend($extends.call(client, more));
       return Object.defineProperty(further, '_appliedParent', { value: of, configurable: true });
     };
-    const extended = $extends.call(client, {
+    // A receiver may be the last one, and disconnected while it runs.
+    const isNeeded = (): boolean =>
+      this.database.options.bulk === 'throw' || !nobodyListens() || currentCause() !== undefined;
+    const extended = extendWhile(isNeeded, client, {
       name: 'tocsin',
       query: { $allModels: { $allOperations: operate } },
       client: {
@@ -110,7 +115,7 @@ class ExtendedDatabase {
       transaction: scope.transaction,
       description: `${operation}() of ${model}`,
       poolIsFull,
-      ...(outside.policy === 'warn' && { site: siteOf(params) }),
+      site: () => siteOf(params),
     });
   }
 
