@@ -317,6 +317,20 @@ describe.each(availableEngines('sqlite', 'postgres'))('Prisma, %s', (engine: Eng
     }
   });
 
+  test('a batch that fails sends nothing', async () => {
+    const db = extended(await open(), { bulk: 'signal' });
+    const told: string[] = [];
+    listen('postBulk', 'User', ({ operation }) => told.push(operation));
+    const create = (name: string) => db.user.create({ data: { name, handle: name } });
+    const missing = () => db.day.update({ where: { at: new Date(0) }, data: { note: 'none' } });
+    await expect(db.$transaction([missing(), create('a'), create('b')])).rejects.toMatchObject({ code: 'P2025' });
+    await expect(db.$transaction([create('a'), create('b'), missing()])).rejects.toMatchObject({ code: 'P2025' });
+    await sleep(20);
+    expect([await db.user.count(), told]).toEqual([0, []]);
+    await db.$transaction([create('a'), create('b')]);
+    expect([await db.user.count(), told]).toEqual([2, ['insert', 'insert']]);
+  });
+
   test(
     'a hundred and twenty writes with slow receivers all pass; a receiver may take longer than Prisma allows',
     { timeout: 60_000 },

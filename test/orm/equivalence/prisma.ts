@@ -1,5 +1,4 @@
 /** Prisma's write API, for the equivalence suite. A step is a call with its arguments, as data. */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import fc from 'fast-check';
@@ -24,21 +23,17 @@ export type Step =
   | { readonly transaction: readonly Step[]; readonly throws: boolean; readonly options?: object }
   | { readonly raw: string; readonly method: string };
 
-async function perform(
-  step: Step,
-  db: any,
-  around: (batch: () => Promise<unknown>) => Promise<unknown>,
-): Promise<unknown> {
+async function perform(step: Step, db: any): Promise<unknown> {
   const begin = ({ model, method, args, fluent = [] }: Call): PromiseLike<unknown> =>
     fluent.reduce((pending, relation) => pending[relation](), db[model][method](...(args === undefined ? [] : [args])));
   if ('model' in step) return begin(step);
   if ('raw' in step) return db[step.method](step.raw);
   if ('batch' in step)
-    return around(() => db.$transaction(step.batch.map(begin), ...(step.options === undefined ? [] : [step.options])));
+    return db.$transaction(step.batch.map(begin), ...(step.options === undefined ? [] : [step.options]));
   const outcomes: unknown[] = [];
   const ended = db.$transaction(
     async (tx: any) => {
-      for (const each of step.transaction) outcomes.push(await settle(perform(each, tx, around)));
+      for (const each of step.transaction) outcomes.push(await settle(perform(each, tx)));
       if (step.throws) throw new RangeError('thrown in the transaction');
       return 'returned';
     },
@@ -73,10 +68,7 @@ async function open(engine: Engine, name: string): Promise<Session<Step>> {
         log: [...log],
         transactionOptions,
       })) as unknown as PrismaClient;
-  const hooks: { readonly text: string; readonly operation: number }[] = [];
-  /** Which of the operations a hook belongs to: those of a batch run at the same time. */
-  const operations = new AsyncLocalStorage<number>();
-  let operationsBegun = 0;
+  const hooks: string[] = [];
   const statements: string[] = [];
   (raw as any).$on('query', ({ query, params }: { query: string; params: string }) =>
     statements.push(`${query} ${params}`),
@@ -86,35 +78,22 @@ async function open(engine: Engine, name: string): Promise<Session<Step>> {
       engine === 'sqlite' ? ['integer primary key autoincrement', 'datetime'] : ['serial primary key', 'timestamp(3)'];
     await raw.$executeRawUnsafe(table.replace('ID', id).replace('DATE', date));
   }
-  const textOf = (value: unknown): string =>
-    JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? `${String(each)}n` : each));
   /** Notes what it sees, before it and after it. */
   const noting = (label: string): any => ({
     query: {
-      $allOperations: ({ model, operation: method, args, query }: any) => {
-        const operation = operations.getStore() ?? ++operationsBegun;
-        const note = (text: string): void => void hooks.push({ text: `${label} ${text}`, operation });
-        return operations.run(operation, async () => {
-          note(`${String(model)}.${String(method)} ${JSON.stringify(args)}`);
-          const result = await query(args);
-          note(textOf(result));
-          return result;
-        });
+      $allOperations: async ({ model, operation, args, query }: any) => {
+        hooks.push(`${label} ${String(model)}.${String(operation)} ${JSON.stringify(args)}`);
+        const result = await query(args);
+        hooks.push(
+          `${label} ${JSON.stringify(result, (_key, value: unknown) => (typeof value === 'bigint' ? `${String(value)}n` : value))}`,
+        );
+        return result;
       },
     },
     result: {
       user: { shout: { needs: { name: true, age: true }, compute: ({ name }: { name: string }) => `${name}!` } },
     },
   });
-  /** Without receivers the operations of a batch end together; with them, each when its own receivers have ended. */
-  const hooksByOperation = async (batch: () => Promise<unknown>): Promise<unknown> => {
-    const before = hooks.length;
-    try {
-      return await batch();
-    } finally {
-      hooks.push(...hooks.splice(before).sort((one, other) => one.operation - other.operation));
-    }
-  };
   const bare = raw.$extends(noting('first')).$extends(noting('second'));
   let db: any = bare;
   return {
@@ -129,13 +108,13 @@ async function open(engine: Engine, name: string): Promise<Session<Step>> {
     detach() {
       db = bare;
     },
-    perform: (step) => perform(step, db, hooksByOperation),
+    perform: (step) => perform(step, db),
     async rows() {
       const rows: Record<string, unknown> = {};
       for (const table of TABLES) rows[table] = await raw.$queryRawUnsafe(`select * from ${table} order by 1, 2`);
       return rows;
     },
-    hooks: () => hooks.map(({ text }) => text),
+    hooks: () => hooks,
     statements: () => statements,
     async close() {
       await raw.$disconnect();
