@@ -15,8 +15,8 @@ export interface PendingWrite {
   readonly description: string;
   /** Whether every connection of the pool is taken; undefined where the adapter cannot tell. */
   readonly poolIsFull?: (() => boolean) | undefined;
-  /** The line that asked for it, if the ORM only begins when that call has returned. */
-  readonly site?: string | undefined;
+  /** The line that asked for it, if the ORM only begins when that call has returned; a function if that is slow. */
+  readonly site?: string | (() => string) | undefined;
 }
 
 /**
@@ -51,7 +51,8 @@ export class OutsideGuard {
           `would wait for it: both could wait for ever. ${fix}`,
       );
     }
-    warnOnce(this.warned, 'TOCSIN_OUTSIDE', site ?? callSite(), '', (at) => `${what}${at} ${why} ${fix}`);
+    const where = typeof site === 'function' ? site() : (site ?? callSite());
+    warnOnce(this.warned, 'TOCSIN_OUTSIDE', where, '', (at) => `${what}${at} ${why} ${fix}`);
   }
 
   /**

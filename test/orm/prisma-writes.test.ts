@@ -289,6 +289,48 @@ describe.each(availableEngines('sqlite', 'postgres'))('Prisma, %s', (engine: Eng
       });
   }, 20_000);
 
+  test('without receivers another extension is called once; receivers count from the moment a query begins', async () => {
+    const raw = await open();
+    const seen: string[] = [];
+    const seeing = {
+      query: {
+        user: {
+          create: ({ args, query }: any) => {
+            seen.push(args.data.name);
+            return query(args);
+          },
+        },
+      },
+      result: { user: { loud: { needs: { name: true }, compute: ({ name }: any) => `${name}!` } } },
+    } as any;
+    for (const db of [extended(raw.$extends(seeing) as any), extended(raw).$extends(seeing)] as any[]) {
+      const heard: string[] = [];
+      const lazy = db.user.create({ data: { name: 'lazy' } });
+      expect((await db.user.create({ data: { name: 'unheard' } })).loud).toBe('unheard!');
+      listen('postSave', 'User', ({ instance }) => heard.push(instance.name));
+      await lazy;
+      await db.$transaction((tx: any) => tx.user.create({ data: { name: 'inside' } }));
+      disconnectReceivers(owner);
+      await db.$transaction((tx: any) => tx.user.create({ data: { name: 'after' } }));
+      expect(heard).toEqual(['lazy', 'inside']);
+      expect(seen.splice(0)).toEqual(['unheard', 'lazy', 'inside', 'after']);
+    }
+  });
+
+  test('a batch that fails sends nothing', async () => {
+    const db = extended(await open(), { bulk: 'signal' });
+    const told: string[] = [];
+    listen('postBulk', 'User', ({ operation }) => told.push(operation));
+    const create = (name: string) => db.user.create({ data: { name, handle: name } });
+    const missing = () => db.day.update({ where: { at: new Date(0) }, data: { note: 'none' } });
+    await expect(db.$transaction([missing(), create('a'), create('b')])).rejects.toMatchObject({ code: 'P2025' });
+    await expect(db.$transaction([create('a'), create('b'), missing()])).rejects.toMatchObject({ code: 'P2025' });
+    await sleep(20);
+    expect([await db.user.count(), told]).toEqual([0, []]);
+    await db.$transaction([create('a'), create('b')]);
+    expect([await db.user.count(), told]).toEqual([2, ['insert', 'insert']]);
+  });
+
   test(
     'a hundred and twenty writes with slow receivers all pass; a receiver may take longer than Prisma allows',
     { timeout: 60_000 },

@@ -13,9 +13,7 @@ export interface Client {
   readonly _engineConfig?: {
     readonly adapter?: { readonly adapterName?: string; readonly config?: { max?: unknown } };
   };
-  readonly _extensions?: {
-    getAllComputedFields?(model: string): Readonly<Record<string, { readonly needs: readonly string[] }>> | undefined;
-  };
+  readonly _extensions?: Extensions;
   /** The client that was constructed, without any extension. */
   readonly _originalClient: Client;
   _createPrismaPromise(work: (transaction?: Transaction) => Promise<unknown>): PromiseLike<unknown>;
@@ -23,6 +21,14 @@ export interface Client {
   readonly $extends: (this: Client, extension: unknown) => Client;
   readonly $transaction: (this: Client, work: unknown, ...options: unknown[]) => Promise<unknown>;
   $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number>;
+}
+
+/** The list of a client's extensions, which Prisma asks what to do in a query. */
+export interface Extensions {
+  isEmpty(): boolean;
+  append(extension: unknown): Extensions;
+  getAllQueryCallbacks(...query: unknown[]): unknown;
+  getAllComputedFields?(model: string): Readonly<Record<string, { readonly needs: readonly string[] }>> | undefined;
 }
 
 /** A field of a model, as the client knows it. */

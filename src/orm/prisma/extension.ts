@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, isObject } from '../../core/describe.ts';
 import { postBulk } from '../../models.ts';
-import { hasReceivers } from '../bulk.ts';
+import { hasReceivers, nobodyListens } from '../bulk.ts';
+import { currentCause } from '../causal-context.ts';
 import { assertSupported } from '../supported.ts';
 import { WrappedDatabase, WriteScope } from '../write-scope.ts';
 import {
@@ -14,6 +15,7 @@ import {
   poolSizeOf,
   transactionOf,
 } from './client.ts';
+import { extendWhile } from './extend-while.ts';
 import type { PlacedWrite } from './placed-write.ts';
 import { needsNoSignals, operationOf, planOf } from './plan.ts';
 import type { Place, PrismaOptions, WritePlan } from './write-plan.ts';
@@ -33,13 +35,19 @@ export function extension(options: PrismaOptions): (client: object) => object {
 
 type Scope = WriteScope<PrismaOptions>;
 
+interface Batch {
+  readonly inTransaction: boolean;
+  /** What is sent when all of it is done: when one operation fails, those before it are undone, and nobody is told. */
+  readonly waiting: (() => Promise<void>)[];
+}
+
 /** What all clients have in common that come of the one that was extended. */
 class ExtendedDatabase {
   private readonly database: WrappedDatabase<PrismaOptions>;
   /** The open transactions, by what Prisma calls them. The `tx` of each is the client of its innermost savepoint. */
   private readonly open = new Map<unknown, Scope>();
-  /** Whether an operation is part of a batch, which Prisma does not tell when the batch is begun in a transaction. */
-  private readonly batch = new AsyncLocalStorage<boolean>();
+  /** The batch that an operation is part of, which Prisma does not tell when it is begun in a transaction. */
+  private readonly batch = new AsyncLocalStorage<Batch | undefined>();
 
   constructor(options: PrismaOptions) {
     this.database = new WrappedDatabase(options);
@@ -60,7 +68,10 @@ class ExtendedDatabase {
       const further = this.extend($extends.call(client, more));
       return Object.defineProperty(further, '_appliedParent', { value: of, configurable: true });
     };
-    const extended = $extends.call(client, {
+    // A receiver may be the last one, and disconnected while it runs.
+    const isNeeded = (): boolean =>
+      this.database.options.bulk === 'throw' || !nobodyListens() || currentCause() !== undefined;
+    const extended = extendWhile(isNeeded, client, {
       name: 'tocsin',
       query: { $allModels: { $allOperations: operate } },
       client: {
@@ -85,7 +96,10 @@ class ExtendedDatabase {
     this.checkOutside(operation, root, scope ?? root);
     if (kind === undefined) return query(args);
     const { options, bulk } = this.database;
-    const isBatch = this.batch.getStore() === true || scope === undefined;
+    const batch = this.batch.getStore();
+    const isBatch = batch?.inTransaction === true || scope === undefined;
+    // In a transaction Prisma does them one by one, and none is undone when another fails.
+    const together = scope === undefined && batch?.inTransaction === false ? batch : undefined;
     const place: Place = isBatch ? 'batch' : transaction === undefined ? 'outside' : 'transaction';
     const plan = planOf(operation, (scope ?? root).tx as Client, options, place);
     for (const each of plan.bulk) {
@@ -95,7 +109,7 @@ class ExtendedDatabase {
     }
     if (needsNoSignals(plan)) return query(args);
     if (place !== 'outside' || !options.atomic)
-      return this.batch.run(false, () => perform(plan, scope ?? root, operation));
+      return this.batch.run(undefined, () => perform(plan, scope ?? root, operation, together));
     return this.begin(root, (inner) => perform(plan, inner, operation));
   }
 
@@ -110,7 +124,7 @@ class ExtendedDatabase {
       transaction: scope.transaction,
       description: `${operation}() of ${model}`,
       poolIsFull,
-      ...(outside.policy === 'warn' && { site: siteOf(params) }),
+      site: () => siteOf(params),
     });
   }
 
@@ -133,7 +147,15 @@ class ExtendedDatabase {
   ): Promise<unknown> {
     const transaction = transactionOf(client);
     const scope = transaction === undefined ? root : this.open.get(transaction.id);
-    if (!isCallback(work)) return transaction === undefined ? open(work) : this.batch.run(true, () => open(work));
+    if (!isCallback(work)) {
+      const batch: Batch = { inTransaction: transaction !== undefined, waiting: [] };
+      return this.batch
+        .run(batch, () => open(work))
+        .then(async (results) => {
+          for (const send of batch.waiting) await send();
+          return results;
+        });
+    }
     if (scope === undefined || !mayNest(client)) return open(work);
     return this.run(scope, false, (_inner, handle) => Promise.resolve(work(handle)), open);
   }
@@ -180,7 +202,12 @@ function isCallback(work: unknown): work is (client: Client) => unknown {
 }
 
 /** Do a write, with the signals that it sends. */
-async function perform(plan: WritePlan, scope: Scope, { args, query, __internalParams }: Operation): Promise<unknown> {
+async function perform(
+  plan: WritePlan,
+  scope: Scope,
+  { args, query, __internalParams }: Operation,
+  batch?: Batch,
+): Promise<unknown> {
   const client = scope.tx as Client;
   const write = scope.write();
   const params: Params =
@@ -203,10 +230,14 @@ async function perform(plan: WritePlan, scope: Scope, { args, query, __internalP
   };
   const result = plan.selection === undefined ? await place.untouched() : await writeRows(plan, place);
   const own = (result as { count?: number } | undefined)?.count ?? (Array.isArray(result) ? result.length : undefined);
-  for (const { model, operation, where, values } of plan.bulk) {
-    const count = values === plan.args.data && model === plan.model ? own : undefined;
-    await write.send(postBulk, model, { operation, where, values, count });
-  }
+  const send = async (): Promise<void> => {
+    for (const { model, operation, where, values } of plan.bulk) {
+      const count = values === plan.args.data && model === plan.model ? own : undefined;
+      await write.send(postBulk, model, { operation, where, values, count });
+    }
+  };
+  if (batch === undefined) await send();
+  else batch.waiting.push(send);
   return result;
 }
 
