@@ -32,6 +32,7 @@ const ENTITY_EVENTS: Readonly<Record<string, EntityEvent>> = {
 };
 
 type Dispatch = (this: EventManager, event: string, args: Event, meta?: Metadata) => unknown;
+type Ask = (this: EventManager, event: string, meta: Metadata) => boolean;
 
 /** Whose events an event manager dispatches. */
 const adapters = new WeakMap<EventManager, MikroOrmAdapter>();
@@ -43,10 +44,12 @@ const adapters = new WeakMap<EventManager, MikroOrmAdapter>();
  */
 export function interceptEvents(em: EntityManager): () => void {
   const events = em.getEventManager();
+  let ask: Ask;
   const undo = [
     patch(ownerOf(events, 'hasListeners'), 'hasListeners', (original) => {
+      ask = original as unknown as Ask;
       return function (this: EventManager, event: string, meta: Metadata): boolean {
-        if (Reflect.apply(original, this as never, [event, meta] as never) === true) return true;
+        if (Reflect.apply(ask, this, [event, meta])) return true;
         const adapter = adapters.get(this);
         return adapter !== undefined && hasReceivers(adapter, event, meta);
       };
@@ -59,8 +62,11 @@ export function interceptEvents(em: EntityManager): () => void {
         const adapter = handler === undefined ? undefined : attached.get(event.em.config);
         if (adapter === undefined) return Reflect.apply(natively, this, args);
         adapters.set(this, adapter);
+        // Where MikroORM would not have asked for it, the app's own hooks may hear more than they would.
+        const { meta } = event as Partial<Event>;
+        const isNative = meta === undefined || Reflect.apply(ask, this, [name, meta]);
         return dispatch(
-          () => Reflect.apply(natively, this, args),
+          () => (isNative ? Reflect.apply(natively, this, args) : undefined),
           () => handler?.(adapter, event, name),
         );
       };
