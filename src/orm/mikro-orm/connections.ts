@@ -30,14 +30,15 @@ export function interceptTransactions(em: EntityManager): () => void {
 
 async function begin(
   adapter: MikroOrmAdapter,
-  options: { readonly ctx?: object } | undefined,
+  options: { readonly ctx?: object; readonly readOnly?: boolean } | undefined,
   natively: Natively,
 ): Promise<object> {
   const call = currentCall();
   if (options?.ctx === undefined) await adapter.checkOutside(undefined, () => 'a transaction of its own');
   const handle = await natively();
   const isOfFlush = call instanceof EntityManagerCall && call.method === 'flush';
-  await adapter.transactions.follow(handle, isOfFlush ? 'flush' : 'app');
+  const followed = await adapter.transactions.follow(handle, isOfFlush ? 'call' : 'app');
+  if (options?.readOnly === true) followed.isReadOnly = true;
   return handle;
 }
 

@@ -37,6 +37,13 @@ type Ask = (this: EventManager, event: string, meta: Metadata) => boolean;
 /** Whose events an event manager dispatches. */
 const adapters = new WeakMap<EventManager, MikroOrmAdapter>();
 
+const silent = new WeakSet<EventManager>();
+
+/** Have the app's own hooks hear nothing of an EntityManager, which must have an event manager of its own. */
+export function silence(em: EntityManager): void {
+  silent.add(em.getEventManager());
+}
+
 /**
  * Send for what a flush writes. Nothing is registered: MikroORM cannot unregister a subscriber, and while one listens
  * to an event, each entity is read twice as often. So its event manager is asked each time whether there are receivers.
@@ -49,6 +56,7 @@ export function interceptEvents(em: EntityManager): () => void {
     patch(ownerOf(events, 'hasListeners'), 'hasListeners', (original) => {
       ask = original as unknown as Ask;
       return function (this: EventManager, event: string, meta: Metadata): boolean {
+        if (silent.has(this)) return false;
         if (Reflect.apply(ask, this, [event, meta])) return true;
         const adapter = adapters.get(this);
         return adapter !== undefined && hasReceivers(adapter, event, meta);
@@ -57,6 +65,7 @@ export function interceptEvents(em: EntityManager): () => void {
     patch(ownerOf(events, 'dispatchEvent'), 'dispatchEvent', (original) => {
       const natively = original as unknown as Dispatch;
       return function (this: EventManager, ...args: Parameters<Dispatch>): unknown {
+        if (silent.has(this)) return undefined;
         const [name, event] = args;
         const handler = HANDLERS[name];
         const adapter = handler === undefined ? undefined : attached.get(event.em.config);

@@ -92,7 +92,7 @@ function subscriber(hooks: string[]): EventSubscriber {
       },
     ]);
   return {
-    getSubscribedEntities: () => [CLASSES.Person, CLASSES.Dog, CLASSES.Booking],
+    getSubscribedEntities: () => [CLASSES.Person, CLASSES.Tag, CLASSES.Dog, CLASSES.Booking],
     ...(Object.fromEntries(heard) as object),
   };
 }

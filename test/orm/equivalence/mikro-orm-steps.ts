@@ -57,8 +57,9 @@ export async function perform(step: Step, context: Context): Promise<unknown> {
     if (context.isInTransaction === true) return all(step.request, context);
     return RequestContext.create(orm.em, async () => {
       const inner = { ...context, em: orm.em };
-      if (!step.transactional) return [await all(step.request, inner), await settle(orm.em.flush())];
-      return settle(orm.em.transactional(() => all(step.request, { ...inner, isInTransaction: true })));
+      const { request, transactional } = step;
+      if (!transactional) return [await all(request, inner), await settle(orm.em.flush())];
+      return inTransaction({ transaction: request, how: 'transactional', options: {}, end: 'commit' }, inner);
     });
   }
   return inTransaction(step, context);
@@ -80,7 +81,9 @@ async function inTransaction(
   const around: unknown = em.getTransactionContext<object>();
   const outcomes: unknown[] = [];
   const body = async (tx: EntityManager): Promise<string> => {
-    outcomes.push(...(await all(transaction, { ...context, em: tx, isInTransaction: true })));
+    outcomes.push(
+      ...(await all(transaction, { ...context, em: em === context.orm.em ? em : tx, isInTransaction: true })),
+    );
     if (end === 'throw') throw new RangeError('thrown in the transaction');
     return 'returned';
   };

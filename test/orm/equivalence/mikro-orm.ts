@@ -498,7 +498,7 @@ export const mikroOrm: Subject<Step> = {
           { kysely: 'Tag', call: ['updateTable', { hits: 3 }] },
           { kysely: 'Seat', call: ['deleteFrom'] },
           { call: ['execute', "insert into tags (name) values ('e')"] },
-          { call: ['execute', 'update tags set hits = 1', [], 'run'] },
+          { call: ['execute', 'update tags set hits = 1'] },
           { call: ['execute', 'select no_such_column'] },
         ),
       ),
