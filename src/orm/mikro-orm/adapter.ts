@@ -3,8 +3,8 @@ import { type EntityManager, type MikroORM, TransactionContext } from '@mikro-or
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { callSite } from '../../core/origin.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
-import { BulkGuard } from '../bulk.ts';
-import { currentCause } from '../causal-context.ts';
+import { BulkGuard, nobodyListens } from '../bulk.ts';
+import { currentCall, currentCause } from '../causal-context.ts';
 import { OutsideGuard } from '../outside.ts';
 import { sendModelSignal } from '../send-model-signal.ts';
 import { poolIsFull } from './pool.ts';
@@ -100,6 +100,14 @@ export class MikroOrmAdapter {
 
 function extendsClass(each: unknown, base: unknown): boolean {
   return typeof each === 'function' && typeof base === 'function' && each.prototype instanceof base;
+}
+
+/**
+ * Whether MikroORM can be left alone: nobody listens, and the code is part of no receiver and of no call that is
+ * followed. What is begun so is followed from the first receiver on that is connected meanwhile.
+ */
+export function isIdle(): boolean {
+  return nobodyListens() && currentCall() === undefined && currentCause() === undefined;
 }
 
 /** The adapters at work, by the configuration that an EntityManager shares with its MikroORM. */

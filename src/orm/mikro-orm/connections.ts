@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/core';
 import { currentCall } from '../causal-context.ts';
 import { ownerOf, patch } from '../patch.ts';
-import { attached, type MikroOrmAdapter } from './adapter.ts';
+import { attached, isIdle, type MikroOrmAdapter } from './adapter.ts';
 import { EntityManagerCall } from './calls.ts';
 import type { FollowedTransaction } from './transactions.ts';
 
@@ -19,7 +19,8 @@ export function interceptTransactions(em: EntityManager): () => void {
         const natively: Natively = (argument = first) =>
           Reflect.apply(original, this as never, [argument, ...rest] as never) as Promise<object>;
         const adapter = attached.get(this.config);
-        return adapter === undefined ? natively() : interceptor(adapter, first as never, natively);
+        if (adapter === undefined || !concerns(adapter, name, first)) return natively();
+        return interceptor(adapter, first as never, natively);
       };
     }),
   );
@@ -28,11 +29,19 @@ export function interceptTransactions(em: EntityManager): () => void {
   };
 }
 
-async function begin(
-  adapter: MikroOrmAdapter,
-  options: { readonly ctx?: object; readonly readOnly?: boolean } | undefined,
-  natively: Natively,
-): Promise<object> {
+/** What is begun while nobody listens is only followed from the first savepoint on, or the first receiver. */
+function concerns({ transactions }: MikroOrmAdapter, name: string, argument: object | undefined): boolean {
+  if (name === 'begin') return (argument as BeginOptions | undefined)?.ctx !== undefined || !isIdle();
+  if (name === 'transactional') return !isIdle();
+  return argument !== undefined && transactions.known(argument) !== undefined;
+}
+
+interface BeginOptions {
+  readonly ctx?: object;
+  readonly readOnly?: boolean;
+}
+
+async function begin(adapter: MikroOrmAdapter, options: BeginOptions | undefined, natively: Natively): Promise<object> {
   const call = currentCall();
   if (options?.ctx === undefined) await adapter.checkOutside(undefined, () => 'a transaction of its own');
   const handle = await natively();
@@ -52,35 +61,33 @@ function transactional(
 }
 
 /** When it fails, the connection is held until the rollback. */
-async function commit(adapter: MikroOrmAdapter, handle: object | undefined, natively: Natively): Promise<object> {
+async function commit({ transactions }: MikroOrmAdapter, handle: object, natively: Natively): Promise<object> {
+  const followed = transactions.known(handle) as FollowedTransaction;
   const result = await natively();
-  const followed = handle && adapter.transactions.known(handle);
-  if (followed === undefined) return result;
   if (!isSavepoint(handle)) followed.node.commit();
   await settleIfEnded(followed);
   return result;
 }
 
-async function rollback(adapter: MikroOrmAdapter, handle: object | undefined, natively: Natively): Promise<object> {
-  const followed = handle && adapter.transactions.known(handle);
+async function rollback({ transactions }: MikroOrmAdapter, handle: object, natively: Natively): Promise<object> {
+  const followed = transactions.known(handle) as FollowedTransaction;
   try {
     return await natively();
   } finally {
-    if (followed !== undefined) {
-      if (!isSavepoint(handle)) followed.rollback();
-      await settleIfEnded(followed);
-    }
+    if (!isSavepoint(handle)) followed.rollback();
+    await settleIfEnded(followed);
   }
 }
 
 /** What waits runs when the call of the EntityManager has returned, if one has ended it. */
-async function settleIfEnded({ node }: FollowedTransaction): Promise<void> {
-  if (node.state === 'open') return;
+async function settleIfEnded({ node, openedBy }: FollowedTransaction): Promise<void> {
+  // One that was begun unseen settles by itself.
+  if (node.state === 'open' || openedBy === 'unknown') return;
   const call = currentCall();
   if (call instanceof EntityManagerCall) call.ended.add(node);
   else await node.settle();
 }
 
-function isSavepoint(handle: object | undefined): boolean {
-  return handle !== undefined && 'savepointName' in handle;
+function isSavepoint(handle: object): boolean {
+  return 'savepointName' in handle;
 }

@@ -5,7 +5,7 @@ import { currentCall, currentCause, runCausedBy } from '../causal-context.ts';
 import { differenceOf } from '../difference.ts';
 import { INSERTED } from '../inserted.ts';
 import { ownerOf, patch } from '../patch.ts';
-import { attached, type MikroOrmAdapter } from './adapter.ts';
+import { attached, isIdle, type MikroOrmAdapter } from './adapter.ts';
 import { BulkCall } from './calls.ts';
 import { changeSetsOf, updateOf } from './changes.ts';
 
@@ -56,27 +56,24 @@ export function interceptEvents(em: EntityManager): () => void {
     patch(ownerOf(events, 'hasListeners'), 'hasListeners', (original) => {
       ask = original as unknown as Ask;
       return function (this: EventManager, event: string, meta: Metadata): boolean {
-        if (silent.has(this)) return false;
-        if (Reflect.apply(ask, this, [event, meta])) return true;
-        const adapter = adapters.get(this);
-        return adapter !== undefined && hasReceivers(adapter, event, meta);
+        return silent.has(this) ? false : ask.call(this, event, meta) || hasReceivers(this, event, meta);
       };
     }),
     patch(ownerOf(events, 'dispatchEvent'), 'dispatchEvent', (original) => {
       const natively = original as unknown as Dispatch;
-      return function (this: EventManager, ...args: Parameters<Dispatch>): unknown {
+      return function (this: EventManager, name: string, event: Event, meta?: Metadata): unknown {
         if (silent.has(this)) return undefined;
-        const [name, event] = args;
         const handler = HANDLERS[name];
         const adapter = handler === undefined ? undefined : attached.get(event.em.config);
-        if (adapter === undefined) return Reflect.apply(natively, this, args);
+        if (handler === undefined || adapter === undefined) return natively.call(this, name, event, meta);
         adapters.set(this, adapter);
+        if (isIdle()) return natively.call(this, name, event, meta);
         // Where MikroORM would not have asked for it, the app's own hooks may hear more than they would.
-        const { meta } = event as Partial<Event>;
-        const isNative = meta === undefined || Reflect.apply(ask, this, [name, meta]);
+        const { meta: of } = event as Partial<Event>;
+        const isNative = of === undefined || ask.call(this, name, of);
         return dispatch(
-          () => (isNative ? Reflect.apply(natively, this, args) : undefined),
-          () => handler?.(adapter, event, name),
+          () => (isNative ? natively.call(this, name, event, meta) : undefined),
+          () => handler(adapter, event, name),
         );
       };
     }),
@@ -101,10 +98,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   ...Object.fromEntries(Object.keys(ENTITY_EVENTS).map((name) => [name, send])),
 };
 
-function hasReceivers(adapter: MikroOrmAdapter, event: string, meta: Metadata): boolean {
-  if (event === 'afterUpsert') return currentCall() instanceof BulkCall;
+function hasReceivers(manager: EventManager, event: string, meta: Metadata): boolean {
   const signal = ENTITY_EVENTS[event]?.signal;
-  if (signal === undefined) return false;
+  if (signal === undefined && event !== 'afterUpsert') return false;
+  const adapter = adapters.get(manager);
+  // It may have been detached since.
+  if (adapter === undefined || attached.get(adapter.orm.config) !== adapter) return false;
+  if (signal === undefined) return currentCall() instanceof BulkCall;
   if (signal.hasListeners(meta.class)) return true;
   return meta.inheritanceType === 'tpt' && adapter.familyOf(meta.class).some((each) => signal.hasListeners(each));
 }

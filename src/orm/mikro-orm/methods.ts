@@ -6,7 +6,7 @@ import { hasReceivers } from '../bulk.ts';
 import { currentCall } from '../causal-context.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { senderName } from '../send-model-signal.ts';
-import { attached } from './adapter.ts';
+import { attached, isIdle } from './adapter.ts';
 import { BulkCall } from './calls.ts';
 import { watchUpserts } from './events.ts';
 import type { BulkWrite } from './bulk-write.ts';
@@ -38,6 +38,7 @@ export function interceptMethods(em: EntityManager): () => void {
         // Some do their work by calling themselves.
         const outer = currentCall();
         if (adapter === undefined || (outer instanceof BulkCall && outer.method === name)) return original(this, args);
+        if (adapter.options.bulk !== 'throw' && isIdle()) return original(this, args);
         const call = new BulkCall(name);
         return call.perform(() => write({ adapter, em: this, name, args, original }, call));
       };
