@@ -112,6 +112,24 @@ describe.each(availableEngines('sqlite', 'postgres'))("MikroORM, the app's own h
     }),
   );
 
+  test.each(['signal', 'individual'] as const)('what a call is given may be changed when it has returned, %s', (bulk) =>
+    compare(
+      async () => {
+        const em = orm.em.fork();
+        const [one, third] = [
+          { id: 1, name: 'red' },
+          { id: 3, name: 'green' },
+        ];
+        const [other] = [em.create(Team, { id: 2, name: 'blue' }, { persist: false })];
+        const writes = [em.insert(Team, one), em.fork().insert(other), em.fork().upsert(Team, third)];
+        one.name = other.name = third.name = 'changed';
+        await Promise.all(writes);
+        return (await orm.em.fork().find(Team, {}, { orderBy: { id: 'asc' } })).map(({ name }) => name);
+      },
+      { bulk },
+    ),
+  );
+
   test('an EntityManager that outlives its transaction fails as MikroORM does', () =>
     compare(async () => {
       const em = orm.em.fork();

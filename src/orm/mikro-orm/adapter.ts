@@ -54,20 +54,12 @@ export class MikroOrmAdapter {
   /**
    * Notice a receiver whose write is not part of its transaction. `handle` is the transaction that it is part of.
    *
+   * @returns undefined where there is nothing to wait for: MikroORM may read what it is given before it waits
    * @throws Error as the option `outside` says.
    */
-  async checkOutside(handle: object | undefined, description: () => string): Promise<void> {
-    if (currentCause() === undefined || this.options.outside === 'ignore') return;
-    const site = callSite();
-    const transaction = await this.transactions.of(handle);
-    const isFull = transaction === undefined && (await poolIsFull(this.orm.em.getConnection('write')));
-    this.outside.check({
-      database: this,
-      transaction: transaction?.node,
-      description: description(),
-      poolIsFull: () => isFull,
-      site,
-    });
+  checkOutside(handle: object | undefined, description: () => string): Promise<void> | undefined {
+    if (currentCause() === undefined || this.options.outside === 'ignore') return undefined;
+    return this.checkReceiver(handle, description(), callSite());
   }
 
   /** The class of an entity, by whatever it may be named; undefined if MikroORM does not know it. */
@@ -83,6 +75,18 @@ export class MikroOrmAdapter {
   familyOf(sender: unknown): unknown[] {
     const others = [...this.orm.getMetadata().getAll().values()].map((meta): unknown => meta.class);
     return [sender, ...others.filter((each) => extendsClass(each, sender))];
+  }
+
+  private async checkReceiver(handle: object | undefined, description: string, site: string): Promise<void> {
+    const transaction = await this.transactions.of(handle);
+    const isFull = transaction === undefined && (await poolIsFull(this.orm.em.getConnection('write')));
+    this.outside.check({
+      database: this,
+      transaction: transaction?.node,
+      description,
+      poolIsFull: () => isFull,
+      site,
+    });
   }
 
   /**

@@ -37,11 +37,9 @@ type Ask = (this: EventManager, event: string, meta: Metadata) => boolean;
 /** Whose events an event manager dispatches. */
 const adapters = new WeakMap<EventManager, MikroOrmAdapter>();
 
-const silent = new WeakSet<EventManager>();
-
 /** Have the app's own hooks hear nothing of an EntityManager, which must have an event manager of its own. */
 export function silence(em: EntityManager): void {
-  silent.add(em.getEventManager());
+  Object.assign(em.getEventManager(), { hasListeners: () => false, dispatchEvent: () => undefined });
 }
 
 /**
@@ -56,13 +54,12 @@ export function interceptEvents(em: EntityManager): () => void {
     patch(ownerOf(events, 'hasListeners'), 'hasListeners', (original) => {
       ask = original as unknown as Ask;
       return function (this: EventManager, event: string, meta: Metadata): boolean {
-        return silent.has(this) ? false : ask.call(this, event, meta) || hasReceivers(this, event, meta);
+        return ask.call(this, event, meta) || hasReceivers(this, event, meta);
       };
     }),
     patch(ownerOf(events, 'dispatchEvent'), 'dispatchEvent', (original) => {
       const natively = original as unknown as Dispatch;
       return function (this: EventManager, name: string, event: Event, meta?: Metadata): unknown {
-        if (silent.has(this)) return undefined;
         const handler = HANDLERS[name];
         const adapter = handler === undefined ? undefined : attached.get(event.em.config);
         if (handler === undefined || adapter === undefined) return natively.call(this, name, event, meta);

@@ -57,16 +57,15 @@ async function write(bulk: BulkWrite, call: BulkCall): Promise<unknown> {
   const { sender, where, values, options, operation } = target;
   const handle = options?.ctx ?? em.getTransactionContext<object>();
   const family = adapter.familyOf(sender).filter((each) => hasReceivers(operation, each));
+  const isDivided = adapter.options.bulk === 'individual' && family.length > 0 && name.startsWith('native');
+  const site = isDivided ? callSite() : undefined;
+  if (!isDivided) adapter.bulk.announce(operation, family[0] ?? sender, ADVICE);
   const checked = adapter.checkOutside(handle, () => `${name}() of ${senderName(sender)}`);
-  if (adapter.options.bulk === 'individual' && family.length > 0) {
-    const site = callSite();
-    await checked;
+  if (checked !== undefined) await checked;
+  if (isDivided) {
     const count = await writeIndividually(bulk);
     if (count !== undefined) return count;
     adapter.bulk.announce(operation, family[0], ADVICE, site);
-  } else {
-    adapter.bulk.announce(operation, family[0] ?? sender, ADVICE);
-    await checked;
   }
   if (operation === 'upsert') watchUpserts(adapter, em);
   const result = await original(em, args);
