@@ -106,6 +106,18 @@ describe.each(availableEngines('sqlite', 'postgres'))("MikroORM, the app's own h
       { bulk: 'individual' },
     ));
 
+  test("bulk: 'individual' reads and deletes nothing for an update of nothing", async () => {
+    await orm.schema.clear();
+    await orm.em.fork().insert(Team, { name: 'red' } as never);
+    attach({ bulk: 'individual' });
+    const sent: string[] = [];
+    for (const signal of [preSave, preDelete] as AnySignal[])
+      signal.connect(() => void sent.push(signal.name), { sender: Team, owner });
+    for (const data of [{}, undefined]) expect(await orm.em.fork().nativeUpdate(Team, {}, data as never)).toBe(0);
+    expect(sent).toEqual([]);
+    expect(await orm.em.fork().count(Team)).toBe(1);
+  });
+
   test.runIf(engine === 'postgres')("bulk: 'individual' is refused in a read-only transaction as without signals", () =>
     compare(() => orm.em.fork().transactional((em) => em.nativeDelete(Team, {}), { readOnly: true }), {
       bulk: 'individual',
