@@ -108,7 +108,7 @@ describe.each(availableEngines('sqlite', 'postgres'))("MikroORM, the app's own h
 
   test("bulk: 'individual' reads and deletes nothing for an update of nothing", async () => {
     await orm.schema.clear();
-    await orm.em.fork().insert(Team, { name: 'red' } as never);
+    await orm.em.fork().insert(Team, { name: 'red' });
     attach({ bulk: 'individual' });
     const sent: string[] = [];
     for (const signal of [preSave, preDelete] as AnySignal[])
