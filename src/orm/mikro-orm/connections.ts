@@ -15,11 +15,12 @@ export function interceptTransactions(em: EntityManager): () => void {
   const connection = em.getConnection('write');
   const undo = Object.entries(INTERCEPTORS).map(([name, interceptor]) =>
     patch(ownerOf(connection, name), name, (original) => {
-      return function (this: { readonly config: object }, first: object | undefined, ...rest: unknown[]) {
+      return function (this: { readonly config: object }, ...args: (object | undefined)[]) {
+        const [first, ...rest] = args;
         const natively: Natively = (argument = first) =>
           Reflect.apply(original, this as never, [argument, ...rest] as never) as Promise<object>;
         const adapter = attached.get(this.config);
-        if (adapter === undefined || !concerns(adapter, name, first)) return natively();
+        if (adapter === undefined || !concerns(adapter, name, args)) return natively();
         return interceptor(adapter, first as never, natively);
       };
     }),
@@ -29,16 +30,22 @@ export function interceptTransactions(em: EntityManager): () => void {
   };
 }
 
-/** What is begun while nobody listens is only followed from the first savepoint on, or the first receiver. */
-function concerns({ transactions }: MikroOrmAdapter, name: string, argument: object | undefined): boolean {
-  if (name === 'begin') return (argument as BeginOptions | undefined)?.ctx !== undefined || !isIdle();
-  if (name === 'transactional') return !isIdle();
-  return argument !== undefined && transactions.known(argument) !== undefined;
+/**
+ * A transaction that a flush begins for itself while nobody listens is only followed from the first savepoint on, or
+ * the first receiver; one of the app's from its beginning, for it may set savepoints by SQL.
+ */
+function concerns({ transactions }: MikroOrmAdapter, name: string, args: readonly (object | undefined)[]): boolean {
+  const [first, second] = args;
+  if (name === 'commit' || name === 'rollback') return first !== undefined && transactions.known(first) !== undefined;
+  const options = (name === 'begin' ? first : second) as BeginOptions | undefined;
+  return options?.ctx !== undefined || options?.eventBroadcaster === undefined || !isIdle();
 }
 
 interface BeginOptions {
   readonly ctx?: object;
   readonly readOnly?: boolean;
+  /** Tells the EntityManager that begins it. */
+  readonly eventBroadcaster?: object;
 }
 
 async function begin(adapter: MikroOrmAdapter, options: BeginOptions | undefined, natively: Natively): Promise<object> {
