@@ -31,13 +31,17 @@ describe.each(availableEngines('sqlite', 'postgres'))("MikroORM, the app's own h
   let orm: MikroORM;
   let attached: Disposable;
   let log: string[] = [];
+  let whenCreating = (): void => undefined;
   const hear =
     (name: string) =>
     ({ entity }: { entity?: object }): void =>
       void log.push(entity === undefined ? name : `${name} ${entity.constructor.name}`);
   const subscriber: EventSubscriber = {
     getSubscribedEntities: () => [Dog, Team],
-    beforeCreate: hear('beforeCreate'),
+    beforeCreate: (event: { entity: object }) => {
+      hear('beforeCreate')(event);
+      whenCreating();
+    },
     afterCreate: hear('afterCreate'),
     beforeUpdate: hear('beforeUpdate'),
     onLoad: hear('onLoad'),
@@ -76,6 +80,7 @@ describe.each(availableEngines('sqlite', 'postgres'))("MikroORM, the app's own h
     attached = { [Symbol.dispose]: () => undefined };
   });
   afterEach(() => {
+    whenCreating = () => undefined;
     disconnectReceivers(owner);
     attached[Symbol.dispose]();
   });
@@ -165,6 +170,35 @@ describe.each(availableEngines('sqlite', 'postgres'))("MikroORM, the app's own h
     log = [];
     await orm.em.fork().nativeUpdate(Team, {}, { name: 'blue' });
     expect(log).toEqual(['beforeCreate Team', 'afterCreate Team']);
+  });
+
+  test.each(['commit', 'rollback'])('a receiver that is connected in a flush is told of its %s', async (end) => {
+    await orm.schema.clear();
+    attached = attachSignals(orm);
+    await orm.em.fork().insert(Team, { name: 'blue' });
+    const told: unknown[] = [];
+    whenCreating = () => {
+      const receiver = async ({ name }: Team): Promise<void> => {
+        await orm.em.getRepository(Team).insert({ name: `after ${name}` });
+        told.push(name);
+      };
+      postSave.connect((_sender, { instance }) => receiver(instance), { sender: Team, owner, afterCommit: true });
+      postSave.connect((_sender, { onRollback }) => onRollback(() => told.push('rolled back')), {
+        sender: Team,
+        owner,
+      });
+      const fail = (): void => {
+        if (end === 'rollback') throw new Error('no');
+      };
+      postSave.connect(fail, { sender: Team, owner });
+      whenCreating = () => undefined;
+    };
+    const em = orm.em.fork();
+    em.create(Team, { name: 'red' });
+    await em.flush().catch(() => undefined);
+    await expect.poll(() => told).toEqual([end === 'commit' ? 'red' : 'rolled back']);
+    const names = (await orm.em.fork().find(Team, {}, { orderBy: { id: 'asc' } })).map(({ name }) => name);
+    expect(names).toEqual(end === 'commit' ? ['blue', 'red', 'after red'] : ['blue']);
   });
 
   test.runIf(engine === 'postgres')("bulk: 'individual' does not count rows that were rolled back", async () => {
