@@ -122,7 +122,8 @@ export class FollowedTransaction {
     query: TQuery,
     send: (query: TQuery) => Promise<unknown>,
   ): Promise<unknown> {
-    const mustKnow = this.node.isAwaited || (this.openedBy === 'call' && this.hasSent);
+    // Whoever has been sent something may ask for the commit later.
+    const mustKnow = this.node.isAwaited || this.hasSent;
     if (this.hasFailed && mustKnow && this.node.state === 'open') {
       try {
         await send({ ...query, sql: 'select 1' });
