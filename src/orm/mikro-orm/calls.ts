@@ -86,9 +86,9 @@ export function interceptCalls(em: EntityManager): () => void {
     patch(ownerOf(em, 'flush'), 'flush', (original) => {
       return function (this: EntityManager, ...args: unknown[]) {
         const natively = (): Promise<void> => Reflect.apply(original as Method, this, args) as Promise<void>;
-        if (!attached.has(this.config)) return natively();
         const isAfterTransaction = afterTransaction.getStore() === true;
-        return isIdle() && !isAfterTransaction ? natively() : flush(this, natively, isAfterTransaction);
+        if (!attached.has(this.config) || (isIdle() && !isAfterTransaction)) return natively();
+        return flush(this, natively, isAfterTransaction);
       };
     }),
   );

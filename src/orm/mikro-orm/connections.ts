@@ -16,11 +16,12 @@ export function interceptTransactions(em: EntityManager): () => void {
   const undo = Object.entries(INTERCEPTORS).map(([name, interceptor]) =>
     patch(ownerOf(connection, name), name, (original) => {
       return function (this: { readonly config: object }, ...args: (object | undefined)[]) {
+        const adapter = attached.get(this.config);
+        if (adapter === undefined || !concerns(adapter, name, args))
+          return Reflect.apply(original, this as never, args as never);
         const [first, ...rest] = args;
         const natively: Natively = (argument = first) =>
           Reflect.apply(original, this as never, [argument, ...rest] as never) as Promise<object>;
-        const adapter = attached.get(this.config);
-        if (adapter === undefined || !concerns(adapter, name, args)) return natively();
         return interceptor(adapter, first as never, natively);
       };
     }),
