@@ -89,11 +89,11 @@ async function rollback({ transactions }: MikroOrmAdapter, handle: object, nativ
 
 /** What waits runs when the call of the EntityManager has returned, if one has ended it. */
 async function settleIfEnded({ node, openedBy }: FollowedTransaction): Promise<void> {
-  // One that was begun unseen settles by itself.
-  if (node.state === 'open' || openedBy === 'unknown') return;
+  if (node.state === 'open') return;
   const call = currentCall();
   if (call instanceof EntityManagerCall) call.ended.add(node);
-  else await node.settle();
+  // One that was begun unseen settles by itself: this may be in a flush.
+  else if (openedBy !== 'unknown') await node.settle();
 }
 
 function isSavepoint(handle: object): boolean {
