@@ -11,7 +11,8 @@
  * The rows of a pivot table are no entities and send nothing.
  *
  * `bulk: 'individual'` covers `nativeUpdate()` and `nativeDelete()` by plain conditions and values, without options and
- * filters, of entities with one key and without embedded, lazy or computed properties; others stay bulk writes.
+ * filters, of entities with one key and without embedded, lazy or computed properties; others stay bulk writes. The
+ * app's own hooks hear neither of its transaction nor of its instances: no `onLoad` runs for them.
  *
  * Savepoints are known on SQLite, PostgreSQL, MySQL and MariaDB.
  */
@@ -40,8 +41,7 @@ export type SignalsOptions = AdapterOptions;
  * dates as the database stores them. Adds no queries, but one before a `COMMIT` after a query has failed. A savepoint
  * that rolls back takes its `onCommit` callbacks along.
  *
- * What waits for a commit runs when `flush()`, `transactional()` or `commit()` is done, awaited by it; `orm.em` is
- * there
+ * What waits for a commit runs when `flush()`, `transactional()` or `commit()` is done, awaited by it; `orm.em` is then
  * the one of the request, or a fork of its own where there is none.
  *
  * @returns a `Disposable` that switches it off, and leaves nothing behind.

@@ -334,6 +334,28 @@ describe.each(availableEngines('sqlite', 'postgres', 'mariadb'))('MikroORM, what
       expect([log, await names()]).toEqual([['rolled back', 'rolled back'], []]);
     });
 
+    test.runIf(engine === 'postgres')('so it is for who only asks after that COMMIT', async () => {
+      let ask: () => void = () => undefined;
+      postSave.connect(
+        (_sender, { onCommit, onRollback }) => {
+          ask = () => {
+            onCommit(() => log.push('committed'));
+            onRollback(() => log.push('rolled back'));
+          };
+        },
+        { sender: User, owner },
+      );
+      await orm.em.fork().transactional(async (em) => {
+        em.create(User, { name: 'Ada' } as never);
+        await em.flush();
+        const query = em.getConnection().execute('select no_such_column', [], 'all', em.getTransactionContext());
+        await query.catch(() => undefined);
+      });
+      ask();
+      await expect.poll(() => log).toEqual(['rolled back']);
+      expect(await names()).toEqual([]);
+    });
+
     test('125,000 callbacks run, in order', { timeout: 60_000 }, async () => {
       let ran = 0;
       postSave.connect(

@@ -3,8 +3,8 @@ import { type EntityManager, type MikroORM, TransactionContext } from '@mikro-or
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import { callSite } from '../../core/origin.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
-import { BulkGuard } from '../bulk.ts';
-import { currentCause } from '../causal-context.ts';
+import { BulkGuard, nobodyListens } from '../bulk.ts';
+import { currentCall, currentCause } from '../causal-context.ts';
 import { OutsideGuard } from '../outside.ts';
 import { sendModelSignal } from '../send-model-signal.ts';
 import { poolIsFull } from './pool.ts';
@@ -36,6 +36,8 @@ export class MikroOrmAdapter {
   ): Promise<void> {
     if (!signal.hasListeners(sender)) return;
     const transaction = await this.transactions.of(handle);
+    // An EntityManager that outlives its transaction can write nothing: the ORM says so.
+    if (transaction?.hasEnded === true) return;
     if (transaction !== undefined) transaction.hasSent = true;
     // The one that is flushing cannot flush again, and would lose what it is given to persist.
     const tx = em.fork();
@@ -52,20 +54,12 @@ export class MikroOrmAdapter {
   /**
    * Notice a receiver whose write is not part of its transaction. `handle` is the transaction that it is part of.
    *
+   * @returns undefined where there is nothing to wait for: MikroORM may read what it is given before it waits
    * @throws Error as the option `outside` says.
    */
-  async checkOutside(handle: object | undefined, description: () => string): Promise<void> {
-    if (currentCause() === undefined || this.options.outside === 'ignore') return;
-    const site = callSite();
-    const transaction = await this.transactions.of(handle);
-    const isFull = transaction === undefined && (await poolIsFull(this.orm.em.getConnection('write')));
-    this.outside.check({
-      database: this,
-      transaction: transaction?.node,
-      description: description(),
-      poolIsFull: () => isFull,
-      site,
-    });
+  checkOutside(handle: object | undefined, description: () => string): Promise<void> | undefined {
+    if (currentCause() === undefined || this.options.outside === 'ignore') return undefined;
+    return this.checkReceiver(handle, description(), callSite());
   }
 
   /** The class of an entity, by whatever it may be named; undefined if MikroORM does not know it. */
@@ -83,6 +77,18 @@ export class MikroOrmAdapter {
     return [sender, ...others.filter((each) => extendsClass(each, sender))];
   }
 
+  private async checkReceiver(handle: object | undefined, description: string, site: string): Promise<void> {
+    const transaction = await this.transactions.of(handle);
+    const isFull = transaction === undefined && (await poolIsFull(this.orm.em.getConnection('write')));
+    this.outside.check({
+      database: this,
+      transaction: transaction?.node,
+      description,
+      poolIsFull: () => isFull,
+      site,
+    });
+  }
+
   /**
    * Run what waited for the commit where `orm.em` is not the EntityManager of a transaction that has ended: it is the
    * one of the request, or a fresh fork where there is none, or while that one is flushing something else.
@@ -98,6 +104,14 @@ export class MikroOrmAdapter {
 
 function extendsClass(each: unknown, base: unknown): boolean {
   return typeof each === 'function' && typeof base === 'function' && each.prototype instanceof base;
+}
+
+/**
+ * Whether MikroORM can be left alone: nobody listens, and the code is part of no receiver and of no call that is
+ * followed. What is begun so is followed from the first receiver on that is connected meanwhile.
+ */
+export function isIdle(): boolean {
+  return nobodyListens() && currentCall() === undefined && currentCause() === undefined;
 }
 
 /** The adapters at work, by the configuration that an EntityManager shares with its MikroORM. */

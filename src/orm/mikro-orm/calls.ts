@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/core';
 import { WriteCall } from '../causal-context.ts';
 import { ownerOf, patch } from '../patch.ts';
 import type { TransactionNode } from '../transaction.ts';
-import { afterTransaction, attached, flushing } from './adapter.ts';
+import { afterTransaction, attached, flushing, isIdle } from './adapter.ts';
 
 /** A call of an EntityManager, and the transactions that have ended in it: what waits for them runs when it is done. */
 export class EntityManagerCall extends WriteCall {
@@ -63,6 +63,15 @@ class Flushes {
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
+async function flush(em: EntityManager, natively: () => Promise<void>, isAfterTransaction: boolean): Promise<void> {
+  const unit = em.getUnitOfWork();
+  // MikroORM takes what runs after a flush, in its async context, to be in it: it would refuse to wait in line.
+  if (isAfterTransaction) await flushing.get(unit)?.done;
+  const flushes = (flushing.get(unit) as Flushes | undefined) ?? new Flushes();
+  flushing.set(unit, flushes);
+  return flushes.perform(unit, natively);
+}
+
 /** Know which call of an EntityManager a transaction ends in. Returns what ends that. */
 export function interceptCalls(em: EntityManager): () => void {
   const undo = ['begin', 'commit', 'rollback', 'transactional'].map((name) =>
@@ -75,15 +84,11 @@ export function interceptCalls(em: EntityManager): () => void {
   );
   undo.push(
     patch(ownerOf(em, 'flush'), 'flush', (original) => {
-      return async function (this: EntityManager, ...args: unknown[]) {
+      return function (this: EntityManager, ...args: unknown[]) {
         const natively = (): Promise<void> => Reflect.apply(original as Method, this, args) as Promise<void>;
-        if (!attached.has(this.config)) return natively();
-        const unit = this.getUnitOfWork();
-        // MikroORM takes what runs after a flush, in its async context, to be in it: it would refuse to wait in line.
-        if (afterTransaction.getStore() === true) await flushing.get(unit)?.done;
-        const flushes = (flushing.get(unit) as Flushes | undefined) ?? new Flushes();
-        flushing.set(unit, flushes);
-        return flushes.perform(unit, natively);
+        const isAfterTransaction = afterTransaction.getStore() === true;
+        if (!attached.has(this.config) || (isIdle() && !isAfterTransaction)) return natively();
+        return flush(this, natively, isAfterTransaction);
       };
     }),
   );

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/core';
 import { currentCall } from '../causal-context.ts';
 import { ownerOf, patch } from '../patch.ts';
-import { attached, type MikroOrmAdapter } from './adapter.ts';
+import { attached, isIdle, type MikroOrmAdapter } from './adapter.ts';
 import { EntityManagerCall } from './calls.ts';
 import type { FollowedTransaction } from './transactions.ts';
 
@@ -15,11 +15,14 @@ export function interceptTransactions(em: EntityManager): () => void {
   const connection = em.getConnection('write');
   const undo = Object.entries(INTERCEPTORS).map(([name, interceptor]) =>
     patch(ownerOf(connection, name), name, (original) => {
-      return function (this: { readonly config: object }, first: object | undefined, ...rest: unknown[]) {
+      return function (this: { readonly config: object }, ...args: (object | undefined)[]) {
+        const adapter = attached.get(this.config);
+        if (adapter === undefined || !concerns(adapter, name, args))
+          return Reflect.apply(original, this as never, args as never);
+        const [first, ...rest] = args;
         const natively: Natively = (argument = first) =>
           Reflect.apply(original, this as never, [argument, ...rest] as never) as Promise<object>;
-        const adapter = attached.get(this.config);
-        return adapter === undefined ? natively() : interceptor(adapter, first as never, natively);
+        return interceptor(adapter, first as never, natively);
       };
     }),
   );
@@ -28,16 +31,31 @@ export function interceptTransactions(em: EntityManager): () => void {
   };
 }
 
-async function begin(
-  adapter: MikroOrmAdapter,
-  options: { readonly ctx?: object } | undefined,
-  natively: Natively,
-): Promise<object> {
+/**
+ * A transaction that a flush begins for itself while nobody listens is only followed from the first savepoint on, or
+ * the first receiver; one of the app's from its beginning, for it may set savepoints by SQL.
+ */
+function concerns({ transactions }: MikroOrmAdapter, name: string, args: readonly (object | undefined)[]): boolean {
+  const [first, second] = args;
+  if (name === 'commit' || name === 'rollback') return first !== undefined && transactions.known(first) !== undefined;
+  const options = (name === 'begin' ? first : second) as BeginOptions | undefined;
+  return options?.ctx !== undefined || options?.eventBroadcaster === undefined || !isIdle();
+}
+
+interface BeginOptions {
+  readonly ctx?: object;
+  readonly readOnly?: boolean;
+  /** Tells the EntityManager that begins it. */
+  readonly eventBroadcaster?: object;
+}
+
+async function begin(adapter: MikroOrmAdapter, options: BeginOptions | undefined, natively: Natively): Promise<object> {
   const call = currentCall();
   if (options?.ctx === undefined) await adapter.checkOutside(undefined, () => 'a transaction of its own');
   const handle = await natively();
   const isOfFlush = call instanceof EntityManagerCall && call.method === 'flush';
-  await adapter.transactions.follow(handle, isOfFlush ? 'flush' : 'app');
+  const followed = await adapter.transactions.follow(handle, isOfFlush ? 'call' : 'app');
+  if (options?.readOnly === true) followed.isReadOnly = true;
   return handle;
 }
 
@@ -51,35 +69,33 @@ function transactional(
 }
 
 /** When it fails, the connection is held until the rollback. */
-async function commit(adapter: MikroOrmAdapter, handle: object | undefined, natively: Natively): Promise<object> {
+async function commit({ transactions }: MikroOrmAdapter, handle: object, natively: Natively): Promise<object> {
+  const followed = transactions.known(handle) as FollowedTransaction;
   const result = await natively();
-  const followed = handle && adapter.transactions.known(handle);
-  if (followed === undefined) return result;
   if (!isSavepoint(handle)) followed.node.commit();
   await settleIfEnded(followed);
   return result;
 }
 
-async function rollback(adapter: MikroOrmAdapter, handle: object | undefined, natively: Natively): Promise<object> {
-  const followed = handle && adapter.transactions.known(handle);
+async function rollback({ transactions }: MikroOrmAdapter, handle: object, natively: Natively): Promise<object> {
+  const followed = transactions.known(handle) as FollowedTransaction;
   try {
     return await natively();
   } finally {
-    if (followed !== undefined) {
-      if (!isSavepoint(handle)) followed.rollback();
-      await settleIfEnded(followed);
-    }
+    if (!isSavepoint(handle)) followed.rollback();
+    await settleIfEnded(followed);
   }
 }
 
 /** What waits runs when the call of the EntityManager has returned, if one has ended it. */
-async function settleIfEnded({ node }: FollowedTransaction): Promise<void> {
+async function settleIfEnded({ node, openedBy }: FollowedTransaction): Promise<void> {
   if (node.state === 'open') return;
   const call = currentCall();
   if (call instanceof EntityManagerCall) call.ended.add(node);
-  else await node.settle();
+  // One that was begun unseen settles by itself: this may be in a flush.
+  else if (openedBy !== 'unknown') await node.settle();
 }
 
-function isSavepoint(handle: object | undefined): boolean {
-  return handle !== undefined && 'savepointName' in handle;
+function isSavepoint(handle: object): boolean {
+  return 'savepointName' in handle;
 }

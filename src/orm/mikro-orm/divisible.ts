@@ -19,7 +19,7 @@ const GROUPS = new Set(['$and', '$or']);
 export async function divisibleOf({ adapter, em, name, args }: BulkWrite): Promise<Divisible | undefined> {
   if (name !== 'nativeUpdate' && name !== 'nativeDelete') return undefined;
   const [entity, condition, ...rest] = args;
-  const data = name === 'nativeUpdate' ? (rest.shift() as Row) : undefined;
+  const data = name === 'nativeUpdate' ? (rest.shift() as Row | undefined) : undefined;
   const [options] = rest;
   if (rest.length > 1 || (options !== undefined && !Utils.isPlainObject(options))) return undefined;
   if (options !== undefined && Reflect.ownKeys(options).length > 0) return undefined;
@@ -28,7 +28,8 @@ export async function divisibleOf({ adapter, em, name, args }: BulkWrite): Promi
   const [key = ''] = meta.primaryKeys as string[];
   const where = isValue(condition) && condition !== null ? { [key]: condition } : condition;
   if (!isPlainCondition(meta, where)) return undefined;
-  if (data !== undefined && !isPlainData(meta, data)) return undefined;
+  // MikroORM executes nothing where there is nothing to set.
+  if (name === 'nativeUpdate' && (!isPlainData(meta, data) || Object.keys(data).length === 0)) return undefined;
   // A filter may ask what it is for, and say another thing to a read than to a write.
   const unfiltered = {};
   const filtered: unknown = await em
@@ -67,7 +68,7 @@ function isOperand(value: unknown): boolean {
   return isValue(value) || (Array.isArray(value) && value.every(isValue));
 }
 
-function isPlainData(meta: EntityMetadata<object>, data: unknown): boolean {
+function isPlainData(meta: EntityMetadata<object>, data: unknown): data is Row {
   if (!Utils.isPlainObject<Row>(data) || Object.getOwnPropertySymbols(data).length > 0) return false;
   return Object.entries(data).every(([field, value]) => {
     const property = propertyOf(meta, field);

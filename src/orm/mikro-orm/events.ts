@@ -5,7 +5,7 @@ import { currentCall, currentCause, runCausedBy } from '../causal-context.ts';
 import { differenceOf } from '../difference.ts';
 import { INSERTED } from '../inserted.ts';
 import { ownerOf, patch } from '../patch.ts';
-import { attached, type MikroOrmAdapter } from './adapter.ts';
+import { attached, isIdle, type MikroOrmAdapter } from './adapter.ts';
 import { BulkCall } from './calls.ts';
 import { changeSetsOf, updateOf } from './changes.ts';
 
@@ -32,9 +32,15 @@ const ENTITY_EVENTS: Readonly<Record<string, EntityEvent>> = {
 };
 
 type Dispatch = (this: EventManager, event: string, args: Event, meta?: Metadata) => unknown;
+type Ask = (this: EventManager, event: string, meta: Metadata) => boolean;
 
 /** Whose events an event manager dispatches. */
 const adapters = new WeakMap<EventManager, MikroOrmAdapter>();
+
+/** Have the app's own hooks hear nothing of an EntityManager, which must have an event manager of its own. */
+export function silence(em: EntityManager): void {
+  Object.assign(em.getEventManager(), { hasListeners: () => false, dispatchEvent: () => undefined });
+}
 
 /**
  * Send for what a flush writes. Nothing is registered: MikroORM cannot unregister a subscriber, and while one listens
@@ -43,25 +49,28 @@ const adapters = new WeakMap<EventManager, MikroOrmAdapter>();
  */
 export function interceptEvents(em: EntityManager): () => void {
   const events = em.getEventManager();
+  let ask: Ask;
   const undo = [
     patch(ownerOf(events, 'hasListeners'), 'hasListeners', (original) => {
+      ask = original as unknown as Ask;
       return function (this: EventManager, event: string, meta: Metadata): boolean {
-        if (Reflect.apply(original, this as never, [event, meta] as never) === true) return true;
-        const adapter = adapters.get(this);
-        return adapter !== undefined && hasReceivers(adapter, event, meta);
+        return ask.call(this, event, meta) || hasReceivers(this, event, meta);
       };
     }),
     patch(ownerOf(events, 'dispatchEvent'), 'dispatchEvent', (original) => {
       const natively = original as unknown as Dispatch;
-      return function (this: EventManager, ...args: Parameters<Dispatch>): unknown {
-        const [name, event] = args;
+      return function (this: EventManager, name: string, event: Event, meta?: Metadata): unknown {
         const handler = HANDLERS[name];
         const adapter = handler === undefined ? undefined : attached.get(event.em.config);
-        if (adapter === undefined) return Reflect.apply(natively, this, args);
+        if (handler === undefined || adapter === undefined) return natively.call(this, name, event, meta);
         adapters.set(this, adapter);
+        if (isIdle()) return natively.call(this, name, event, meta);
+        // Where MikroORM would not have asked for it, the app's own hooks may hear more than they would.
+        const { meta: of } = event as Partial<Event>;
+        const isNative = of === undefined || ask.call(this, name, of);
         return dispatch(
-          () => Reflect.apply(natively, this, args),
-          () => handler?.(adapter, event, name),
+          () => (isNative ? natively.call(this, name, event, meta) : undefined),
+          () => handler(adapter, event, name),
         );
       };
     }),
@@ -86,10 +95,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   ...Object.fromEntries(Object.keys(ENTITY_EVENTS).map((name) => [name, send])),
 };
 
-function hasReceivers(adapter: MikroOrmAdapter, event: string, meta: Metadata): boolean {
-  if (event === 'afterUpsert') return currentCall() instanceof BulkCall;
+function hasReceivers(manager: EventManager, event: string, meta: Metadata): boolean {
   const signal = ENTITY_EVENTS[event]?.signal;
-  if (signal === undefined) return false;
+  if (signal === undefined && event !== 'afterUpsert') return false;
+  const adapter = adapters.get(manager);
+  // It may have been detached since.
+  if (adapter === undefined || attached.get(adapter.orm.config) !== adapter) return false;
+  if (signal === undefined) return currentCall() instanceof BulkCall;
   if (signal.hasListeners(meta.class)) return true;
   return meta.inheritanceType === 'tpt' && adapter.familyOf(meta.class).some((each) => signal.hasListeners(each));
 }

@@ -6,7 +6,7 @@ import { hasReceivers } from '../bulk.ts';
 import { currentCall } from '../causal-context.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { senderName } from '../send-model-signal.ts';
-import { attached } from './adapter.ts';
+import { attached, isIdle } from './adapter.ts';
 import { BulkCall } from './calls.ts';
 import { watchUpserts } from './events.ts';
 import type { BulkWrite } from './bulk-write.ts';
@@ -38,6 +38,7 @@ export function interceptMethods(em: EntityManager): () => void {
         // Some do their work by calling themselves.
         const outer = currentCall();
         if (adapter === undefined || (outer instanceof BulkCall && outer.method === name)) return original(this, args);
+        if (adapter.options.bulk !== 'throw' && isIdle()) return original(this, args);
         const call = new BulkCall(name);
         return call.perform(() => write({ adapter, em: this, name, args, original }, call));
       };
@@ -56,16 +57,15 @@ async function write(bulk: BulkWrite, call: BulkCall): Promise<unknown> {
   const { sender, where, values, options, operation } = target;
   const handle = options?.ctx ?? em.getTransactionContext<object>();
   const family = adapter.familyOf(sender).filter((each) => hasReceivers(operation, each));
+  const isDivided = adapter.options.bulk === 'individual' && family.length > 0 && name.startsWith('native');
+  const site = isDivided ? callSite() : undefined;
+  if (!isDivided) adapter.bulk.announce(operation, family[0] ?? sender, ADVICE);
   const checked = adapter.checkOutside(handle, () => `${name}() of ${senderName(sender)}`);
-  if (adapter.options.bulk === 'individual' && family.length > 0) {
-    const site = callSite();
-    await checked;
+  if (checked !== undefined) await checked;
+  if (isDivided) {
     const count = await writeIndividually(bulk);
     if (count !== undefined) return count;
     adapter.bulk.announce(operation, family[0], ADVICE, site);
-  } else {
-    adapter.bulk.announce(operation, family[0] ?? sender, ADVICE);
-    await checked;
   }
   if (operation === 'upsert') watchUpserts(adapter, em);
   const result = await original(em, args);

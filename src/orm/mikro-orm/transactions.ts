@@ -26,8 +26,8 @@ const COMMAND =
 /** With this, MySQL and MariaDB have rolled the whole transaction back, and not only the statement. */
 const ER_LOCK_DEADLOCK = 1213;
 
-/** Who has opened a transaction: a flush, the app through MikroORM, or somebody past it. */
-type Opener = 'flush' | 'app' | 'unknown';
+/** Who has opened a transaction: a call that writes, for itself, the app through MikroORM, or somebody past it. */
+type Opener = 'call' | 'app' | 'unknown';
 
 /**
  * A transaction, known by what its connection executes, whoever asked for that. MikroORM gives savepoints that lie side
@@ -37,6 +37,8 @@ type Opener = 'flush' | 'app' | 'unknown';
 export class FollowedTransaction {
   readonly node: TransactionNode = TransactionNode.begin();
   openedBy: Opener;
+  /** Whether the database refuses to write in it, and to lock rows. */
+  isReadOnly = false;
   /** Whether receivers have been called in it. */
   hasSent = false;
   /** Whether its connection is being given back: a `COMMIT` that fails is followed by a rollback. */
@@ -120,13 +122,14 @@ export class FollowedTransaction {
     query: TQuery,
     send: (query: TQuery) => Promise<unknown>,
   ): Promise<unknown> {
-    const mustKnow = this.node.isAwaited || (this.openedBy === 'flush' && this.hasSent);
+    // Whoever has been sent something may ask for the commit later.
+    const mustKnow = this.node.isAwaited || this.hasSent;
     if (this.hasFailed && mustKnow && this.node.state === 'open') {
       try {
         await send({ ...query, sql: 'select 1' });
       } catch {
         this.rollback();
-        if (this.openedBy === 'flush') throw doomedError();
+        if (this.openedBy === 'call') throw doomedError();
       }
     }
     try {

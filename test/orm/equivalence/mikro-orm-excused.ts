@@ -1,0 +1,92 @@
+/** Methods of MikroORM that no program calls, and why. Whatever is called by the others runs all the same. */
+
+function excuse(reason: string, of: string, ...methods: readonly string[]): Record<string, string> {
+  return Object.fromEntries(methods.map((method) => [`${of}.${method}`, reason]));
+}
+
+const INSIDE = 'what other methods are made of';
+const READS = 'tells something, and writes nothing';
+
+export const excused: Readonly<Record<string, string>> = {
+  ...excuse(
+    READS,
+    'EntityManager',
+    'getDriver',
+    'getConnection',
+    'getPlatform',
+    'getRepository',
+    'repo',
+    'getMetadata',
+  ),
+  ...excuse(
+    READS,
+    'EntityManager',
+    'getUnitOfWork',
+    'getEntityFactory',
+    'getEntityLoader',
+    'getHydrator',
+    'getContext',
+  ),
+  ...excuse(READS, 'EntityManager', 'getEventManager', 'isInTransaction', 'getTransactionContext', 'getAbortOptions'),
+  ...excuse(
+    READS,
+    'EntityManager',
+    'getComparator',
+    'canPopulate',
+    'getFilterParams',
+    'getLoggerContext',
+    'clearCache',
+  ),
+  ...excuse(INSIDE, 'EntityManager', 'getPopulateWhere', 'process*', 'createPopulateWhere', 'getJoinedFilters'),
+  ...excuse(INSIDE, 'EntityManager', 'autoJoinRefsForFilters', 'applyFilters', 'applyDiscriminatorCondition'),
+  ...excuse(INSIDE, 'EntityManager', 'tryFlush', 'resetTransactionContext', 'check*', 'validateIndexUsage', 'tryCache'),
+  ...excuse(INSIDE, 'EntityManager', 'validateWhereKeysForIndex', 'lockAndPopulate', 'buildFields', 'preparePopulate'),
+  ...excuse(INSIDE, 'EntityManager', 'forceSelectInForLimitedPopulate', 'shouldRefresh', 'prepareOptions', 'cacheKey'),
+  ...excuse(INSIDE, 'EntityManager', 'storeCache', 'getDataLoader'),
+  ...excuse('a setting of the EntityManager', 'EntityManager', 'addFilter', 'setFilterParams', 'setLoggerContext'),
+  ...excuse(
+    INSIDE,
+    'EntityManager',
+    'validateSessionContextStaging',
+    'getTransactionSessionContext',
+    'withSessionContext',
+  ),
+  ...excuse(READS, 'EntityManager', 'getSessionContext'),
+  ...excuse('the SqlEntityManager has its own', 'EntityManager', 'countBy'),
+  ...excuse('stored procedures, which the engines of these tests have none of', 'EntityManager', 'callRoutine'),
+  ...excuse(INSIDE, 'SqlEntityManager', 'getRepository', 'applyDiscriminatorCondition'),
+  ...excuse(READS, 'EntityRepository', 'canPopulate', 'getEntityName', 'getEntityManager', 'validateRepositoryType'),
+  ...excuse('the EntityManager makes the same', 'SqlEntityRepository', 'createQueryBuilder', 'qb'),
+  ...excuse(READS, 'SqlEntityRepository', 'getEntityManager'),
+  ...excuse(
+    READS,
+    'Collection',
+    'count',
+    'shouldPopulate',
+    'populated',
+    'getEntityManager',
+    'toArray',
+    'getIdentifiers',
+  ),
+  ...excuse(READS, 'Collection', 'compare', 'slice', 'exists', 'find', 'filter', 'map', 'reduce', 'indexBy', 'is*'),
+  ...excuse(READS, 'Collection', 'getSnapshot', 'setSerializationContext'),
+  ...excuse(INSIDE, 'Collection', 'create*', 'checkInitialized', 'reorderItems', 'cancelOrphanRemoval', 'setDirty'),
+  ...excuse(INSIDE, 'Collection', 'validateModification', 'addWithoutPropagation', 'removeWithoutPropagation'),
+  ...excuse(INSIDE, 'Collection', 'takeSnapshot', 'propagate*', 'shouldPropagateToCollection', 'incrementCount'),
+  ...excuse('the adapter never sees a query builder; its common writes run all the same', 'QueryBuilder', '*'),
+  ...excuse(
+    'about connecting',
+    'Connection',
+    'connect',
+    'createKysely',
+    'close',
+    'is*',
+    'checkConnection',
+    'initClient',
+  ),
+  ...excuse('about connecting', 'Connection', 'getClient', 'requireNativeClient'),
+  ...excuse(INSIDE, 'Connection', 'applySessionContext', 'stringifySessionVariable', 'waitForIdleTransaction'),
+  ...excuse(INSIDE, 'Connection', 'prepareQuery', 'getSql', 'transformRawResult'),
+  ...excuse('a stream of rows; em.stream() uses it', 'Connection', 'stream'),
+  ...excuse('runs a dump of a schema', 'Connection', 'executeDump'),
+};
