@@ -3,7 +3,7 @@
  *
  * | signal | sent |
  * |---|---|
- * | `preSave`, `postSave` | around `save()`, `Model.create()`, and `Model.insertMany()` for each document; also for an unchanged document, with empty `updateFields` |
+ * | `preSave`, `postSave` | around `save()` and `Model.create()`, and for each document of `Model.insertMany()` and `bulkSave()`; also for an unchanged document, with empty `updateFields` |
  * | `preDelete`, `postDelete` | around `document.deleteOne()` |
  * | `postBulk` | after queries that write documents nobody has loaded: `updateOne()`, `updateMany()`, `replaceOne()`, `findOneAnd…()`, `deleteOne()`, `deleteMany()`; and `bulkWrite()` |
  *

@@ -6,7 +6,7 @@
  * visible from another connection, and never if not; `onRollback` the other way round.
  *
  * How to plug an ORM in: a file `test/orm/commits/<orm>.test.ts` that calls `commits(subject)`. See `CommitSubject` and
- * `World`; Sequelize's is an example. The tables are made here, for SQL databases:
+ * `World`; Sequelize's is an example. The tables are made here:
  *
  * - `items (id integer primary key, note text)`: the watched model. Ids are given by the script, never by the database.
  * - on PostgreSQL, `parents (id integer primary key)` and `children (id integer primary key, parent_id integer
@@ -21,7 +21,13 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers } from '../../src/index.ts';
 import { postSave, preSave } from '../../src/models.ts';
-import { availableEngines, type Engine, type FreshDatabase, freshDatabase } from '../support/databases.ts';
+import {
+  type AnyEngine,
+  availableEngines,
+  type Engine,
+  type FreshDatabase,
+  freshDatabase,
+} from '../support/databases.ts';
 import { collectGarbage } from '../support/gc.ts';
 import { connectRaw, type RawConnection } from './commits/raw.ts';
 
@@ -41,10 +47,8 @@ export interface World<Tx> {
   readonly ambient?: <T>(run: () => Promise<T>) => Promise<T>;
   /** Find the item, else insert it, as the ORM does. */
   readonly getOrCreate?: (id: number, tx: Tx) => Promise<unknown>;
-  /** A statement by hand, in the transaction. */
+  /** A statement by hand, in the transaction: one of PostgreSQL's, `select 1`, or what fails. */
   execute(sql: string, tx: Tx): Promise<unknown>;
-  /** The ids of all items as another connection sees them, for a database that is no SQL server and no file. */
-  readonly visible?: () => Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
@@ -55,17 +59,16 @@ export interface Manual<Tx> {
   release?(): Promise<unknown>;
 }
 
-export interface CommitSubject<Tx> {
+export interface CommitSubject<Tx, TEngine extends AnyEngine = Engine> {
   readonly orm: string;
-  readonly engines: readonly Engine[];
+  readonly engines: readonly TEngine[];
   /** Default: they are real. False where the ORM has none. */
   readonly savepoints?: boolean;
   /** Savepoints in savepoints work. Default true. */
   readonly deepSavepoints?: boolean;
   /** The ORM gives its pool a place back when a connection was lost in a transaction. Default true. */
   readonly freesLostConnections?: boolean;
-  /** `database` is `undefined` for an ORM that has its own (`World.visible`). */
-  open(engine: Engine, database: FreshDatabase, pool: number): Promise<World<Tx>>;
+  open(engine: TEngine, database: FreshDatabase<TEngine>, pool: number): Promise<World<Tx>>;
 }
 
 type Step =
@@ -105,8 +108,8 @@ const HANG_MS = 8_000;
 const SHRINK_MS = 60_000;
 
 /** Registers the tests of an ORM. */
-export function commits<Tx>(subject: CommitSubject<Tx>): void {
-  const chosen = subject.engines.filter((engine) => [undefined, engine].includes(COMMITS_ENGINE as Engine));
+export function commits<Tx, TEngine extends AnyEngine = Engine>(subject: CommitSubject<Tx, TEngine>): void {
+  const chosen = subject.engines.filter((engine) => [undefined, engine].includes(COMMITS_ENGINE as TEngine));
   const engines = availableEngines(...chosen);
   const budget = LONG ? (Number(COMMITS_MINUTES) * 60_000) / engines.length : SHORT_MS;
   describe.each(engines)(`${subject.orm}, commits, on %s`, (engine) => {
@@ -140,7 +143,11 @@ export function commits<Tx>(subject: CommitSubject<Tx>): void {
   });
 }
 
-function scripts<Tx>(subject: CommitSubject<Tx>, engine: Engine, world: World<Tx>): fc.Arbitrary<Script> {
+function scripts<Tx, TEngine extends AnyEngine>(
+  subject: CommitSubject<Tx, TEngine>,
+  engine: TEngine,
+  world: World<Tx>,
+): fc.Arbitrary<Script> {
   const { savepoints = true, deepSavepoints = true, freesLostConnections = true } = subject;
   const leaf: fc.Arbitrary<Step>[] = [
     fc.record({ write: fc.constantFrom('direct', 'direct', 'direct', 'queued') }),
@@ -196,15 +203,15 @@ interface Wait {
 }
 
 /** The databases of one engine, and the running of scripts on them. */
-class Bench<Tx> {
-  private readonly subject: CommitSubject<Tx>;
-  readonly engine: Engine;
+class Bench<Tx, TEngine extends AnyEngine = AnyEngine> {
+  private readonly subject: CommitSubject<Tx, TEngine>;
+  readonly engine: TEngine;
   private readonly worlds = new Map<number, Promise<World<Tx>>>();
-  private database: FreshDatabase | undefined;
+  private database: FreshDatabase<TEngine> | undefined;
   private raw: RawConnection | undefined;
   private nextId = 1;
 
-  constructor(subject: CommitSubject<Tx>, engine: Engine) {
+  constructor(subject: CommitSubject<Tx, TEngine>, engine: TEngine) {
     this.subject = subject;
     this.engine = engine;
   }
@@ -247,8 +254,8 @@ class Bench<Tx> {
     return this.nextId++;
   }
 
-  async visible(world: World<Tx>): Promise<ReadonlySet<number>> {
-    return new Set(await (world.visible ?? (() => (this.raw as RawConnection).ids()))());
+  async visible(): Promise<ReadonlySet<number>> {
+    return new Set(await (this.raw as RawConnection).ids());
   }
 
   /** How many payloads of transactions that have ended are kept. */
@@ -339,7 +346,7 @@ class Run<Tx> {
   }
 
   private async differences(): Promise<string[]> {
-    const visible = await this.bench.visible(this.world);
+    const visible = await this.bench.visible();
     const wrong: string[] = [];
     for (const { id, kind, runs, request } of this.waits) {
       const due = visible.has(id) === (kind === 'onCommit') ? 1 : 0;
@@ -562,8 +569,7 @@ class Run<Tx> {
   /** A callback after the commit: its row is there. */
   private async tell(id: number, note: () => void): Promise<void> {
     note();
-    if (!(await this.bench.visible(this.world)).has(id))
-      this.wrong.push(`told of item ${String(id)} before it was there`);
+    if (!(await this.bench.visible()).has(id)) this.wrong.push(`told of item ${String(id)} before it was there`);
   }
 
   /** A callback that uses the app's ordinary handle, which must not wait for its own transaction's connection. */

@@ -42,7 +42,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers } from '../../src/index.ts';
 import * as models from '../../src/models.ts';
-import { availableEngines, type Engine } from '../support/databases.ts';
+import { type AnyEngine, availableEngines, type Engine } from '../support/databases.ts';
 import { methodsOf, notHeldBy } from './equivalence/api.ts';
 import { firstDifference, type Leaf, snapshotOf, snapshotOfError } from './equivalence/snapshot.ts';
 
@@ -50,26 +50,26 @@ export type { Engine } from '../support/databases.ts';
 export { settle } from './equivalence/snapshot.ts';
 
 /** An ORM, with its write API as programs can use it. */
-export interface Subject<TStep> {
+export interface Subject<TStep, TEngine extends AnyEngine = Engine> {
   readonly orm: string;
-  readonly engines: readonly Engine[];
+  readonly engines: readonly TEngine[];
   readonly api: Readonly<Record<string, object>>;
-  readonly entries: Readonly<Record<string, Entry<TStep>>>;
+  readonly entries: Readonly<Record<string, Entry<TStep, TEngine>>>;
   readonly excused: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, readonly unknown[]>>;
   readonly leaf?: Leaf;
   readonly inParts?: (step: TStep) => boolean;
   readonly known?: readonly { readonly configuration: RegExp; readonly reason: string }[];
-  open(engine: Engine, name: string): Promise<Session<TStep>>;
+  open(engine: TEngine, name: string): Promise<Session<TStep>>;
 }
 
-export interface Entry<TStep> {
+export interface Entry<TStep, TEngine extends AnyEngine = Engine> {
   readonly covers: readonly string[];
   readonly step: fc.Arbitrary<TStep> | ((nested: fc.Arbitrary<TStep[]>) => fc.Arbitrary<TStep>);
   /** How often, compared with the others. Default 1. */
   readonly weight?: number;
   /** Default: all. */
-  readonly engines?: readonly Engine[];
+  readonly engines?: readonly TEngine[];
 }
 
 /** One database, and a handle of the ORM for it. */
@@ -104,9 +104,9 @@ const SHRINK_MS = 60_000;
 const HANG_MS = 10_000;
 
 /** Registers the tests of an ORM. */
-export function equivalence<TStep>(subject: Subject<TStep>): void {
+export function equivalence<TStep, TEngine extends AnyEngine = Engine>(subject: Subject<TStep, TEngine>): void {
   const { orm, api, entries, excused } = subject;
-  const chosen = subject.engines.filter((engine) => [undefined, engine].includes(EQUIVALENCE_ENGINE as Engine));
+  const chosen = subject.engines.filter((engine) => [undefined, engine].includes(EQUIVALENCE_ENGINE as TEngine));
   const engines = availableEngines(...chosen);
   const configurations = configurationsOf(subject.options);
   const budget = LONG ? (Number(EQUIVALENCE_MINUTES) * 60_000) / (engines.length * configurations.length) : SHORT_MS;
@@ -183,7 +183,10 @@ function configurationsOf(options: Subject<unknown>['options']): Configuration[]
   ];
 }
 
-function programs<TStep>(entries: Subject<TStep>['entries'], engine: Engine): fc.Arbitrary<TStep[]> {
+function programs<TStep, TEngine extends AnyEngine>(
+  entries: Subject<TStep, TEngine>['entries'],
+  engine: TEngine,
+): fc.Arbitrary<TStep[]> {
   const usable = Object.values(entries).filter((entry) => entry.engines?.includes(engine) ?? true);
   const { program } = fc.letrec<{ program: TStep[] }>((tie) => ({
     program: fc.array(
@@ -253,7 +256,7 @@ function fewerOf(value: unknown): unknown[] {
 
 /** The first difference between the two ways to run a program. */
 async function compare<TStep>(
-  { leaf, inParts }: Subject<TStep>,
+  { leaf, inParts }: Pick<Subject<TStep>, 'leaf' | 'inParts'>,
   { bare, attached }: Pair<TStep>,
   { options, receivers }: Configuration,
   steps: readonly TStep[],

@@ -390,6 +390,22 @@ describe('several documents of one call', () => {
     expect((await Person.find()).map(({ name }) => name)).toEqual(['a', 'c', 'l']);
   });
 
+  test('a document that insertMany() cannot make leaves no preSave behind that fails for nobody', async () => {
+    await open({ atomic: true });
+    const Person = model({ name: String }, { strict: 'throw' });
+    listen(preSave, () => pause(1));
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): number => unhandled.push(error);
+    const others = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection').on('unhandledRejection', note);
+    await expect(Person.insertMany([{ name: 'a' }, { nothing: 1 }])).rejects.toThrow('not in schema');
+    await pause(30);
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+    expect(unhandled).toEqual([]);
+    expect(await Person.countDocuments()).toBe(0);
+  });
+
   test('bulkSave() sends the signals of its documents, and no postBulk', async () => {
     await open({ bulk: 'throw' });
     const Person = model();
@@ -402,6 +418,33 @@ describe('several documents of one call', () => {
     await Person.bulkSave([a]);
     expect(log).toEqual(['pre a true', 'pre b true', 'post a true', 'post b true', 'pre c false', 'post c false']);
     await expect(Person.bulkWrite([{ insertOne: { document: { name: 'x' } } }])).rejects.toThrow('A bulk insert of');
+  });
+
+  test('bulkSave() is no bulk write, also where nobody listens', async () => {
+    await open({ bulk: 'throw' });
+    const Person = model();
+    listen(postBulk, () => log.push('postBulk'));
+    await Person.bulkSave([new Person({ name: 'a' })]);
+    expect(log).toEqual([]);
+    expect(await Person.countDocuments()).toBe(1);
+  });
+
+  test('bulkSave() without a session is outside of the transaction that its documents were read in', async () => {
+    await open();
+    const Person = model();
+    await Person.create({ name: 'a' });
+    listen(postSave, ({ tx }) => log.push(String(tx)));
+    listen(postSave, () => log.push('afterCommit'), Person, { afterCommit: true });
+    await instance.connection
+      .transaction(async (session) => {
+        const person = await Person.findOne({}, null, { session });
+        person.name = 'b';
+        await Person.bulkSave([person]);
+        throw new Error('abort');
+      })
+      .catch(() => undefined);
+    expect(log).toEqual(['undefined', 'afterCommit']);
+    expect(await Person.findOne()).toMatchObject({ name: 'b' });
   });
 
   test.each(['create', 'spread', 'insertMany', 'bulkSave'] as const)(

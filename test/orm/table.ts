@@ -28,7 +28,7 @@ const ADAPTERS: readonly Adapter[] = [
   {
     orm: '[Mongoose](#mongoose)',
     suite: 'Mongoose',
-    fires: '`save()`, `create()`, `insertMany()`, `document.deleteOne()`',
+    fires: '`save()`, `create()`, `insertMany()`, `bulkSave()`, `document.deleteOne()`',
     loud: 'query `update…()`, `replaceOne()`, `findOneAnd…()`, `delete…()`; `bulkWrite()`',
     unseen: '`Model.collection`',
     reads: 'one before an update ¹',

@@ -1,7 +1,7 @@
 /**
  * Databases of one's own for a suite: `await freshDatabase('postgres', 'kysely_commits')`. SQLite is embedded and
  * always there; PostgreSQL and MariaDB are those that DATABASE_URL and MARIADB_URL name. services.ts looks whether they
- * answer.
+ * answer. MongoDB is that of MONGODB_URL, else a server of the tests.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 
+/** Those that speak SQL. */
 export type Engine = 'sqlite' | 'postgres' | 'mariadb';
+export type AnyEngine = Engine | 'mongodb';
 
-export interface FreshDatabase {
-  readonly engine: Engine;
+export interface FreshDatabase<TEngine extends AnyEngine = Engine> {
+  readonly engine: TEngine;
   /** A URL for drivers of servers, the path of a file for SQLite. */
   readonly url: string;
   /** The name of the database on its server. */
@@ -60,29 +62,60 @@ export function administer(server: Server, ...statements: readonly string[]): Pr
 }
 
 /** Those of the engines that can be tried here. */
-export function availableEngines(...engines: readonly Engine[]): Engine[] {
-  return engines.filter((engine) => engine === 'sqlite' || process.env[SERVERS[engine].variable] !== undefined);
+export function availableEngines<TEngine extends AnyEngine>(...engines: readonly TEngine[]): TEngine[] {
+  return engines.filter((engine) => !isServer(engine) || process.env[SERVERS[engine].variable] !== undefined);
+}
+
+function isServer(engine: AnyEngine): engine is Server {
+  return engine in SERVERS;
 }
 
 /** An empty database called `tocsin_<name>`; one of that name that was left behind is dropped. */
-export async function freshDatabase(engine: Engine, name: string): Promise<FreshDatabase> {
+export async function freshDatabase<TEngine extends AnyEngine>(
+  engine: TEngine,
+  name: string,
+): Promise<FreshDatabase<TEngine>> {
   const full = `tocsin_${name}`;
-  if (engine === 'sqlite') {
-    const folder = mkdtempSync(join(tmpdir(), `${full}-`));
-    return {
-      engine,
-      name: full,
-      url: join(folder, 'database.sqlite'),
-      drop: async () => {
-        rmSync(folder, { recursive: true, force: true });
-      },
-    };
-  }
-  const { variable } = SERVERS[engine];
+  const make = isServer(engine) ? onServer(engine, full) : engine === 'mongodb' ? inMongoDB(full) : inFile(full);
+  return { engine, name: full, ...(await make) };
+}
+
+type Made = Pick<FreshDatabase, 'url' | 'drop'>;
+
+async function inFile(name: string): Promise<Made> {
+  const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+  return {
+    url: join(folder, 'database.sqlite'),
+    drop: async () => {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function onServer(engine: Server, name: string): Promise<Made> {
   const drop =
-    engine === 'postgres' ? `drop database if exists "${full}" with (force)` : `drop database if exists \`${full}\``;
+    engine === 'postgres' ? `drop database if exists "${name}" with (force)` : `drop database if exists \`${name}\``;
   await administer(engine, drop, drop.replace(/^drop database if exists (\S+).*$/, 'create database $1'));
-  const url = new URL(process.env[variable] as string);
-  url.pathname = `/${full}`;
-  return { engine, name: full, url: url.href, drop: () => administer(engine, drop) };
+  const url = new URL(process.env[SERVERS[engine].variable] as string);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => administer(engine, drop) };
+}
+
+async function inMongoDB(name: string): Promise<Made> {
+  const { MONGODB_URL } = process.env;
+  if (MONGODB_URL === undefined) {
+    const { startServer } = await import('../orm/mongodb-server.ts');
+    const server = await startServer();
+    return { url: server.url, drop: () => server.close() };
+  }
+  const url = new URL(MONGODB_URL);
+  url.pathname = `/${name}`;
+  const drop = async (): Promise<void> => {
+    const { mongo } = await import('mongoose');
+    const client = await mongo.MongoClient.connect(url.href);
+    await client.db().dropDatabase();
+    await client.close();
+  };
+  await drop();
+  return { url: url.href, drop };
 }

@@ -9,6 +9,13 @@ export interface WriteOptions {
   readonly session?: ClientSession | null;
   readonly ordered?: boolean;
   readonly aggregateErrors?: boolean;
+  readonly middleware?: boolean | { readonly pre?: boolean };
+}
+
+/** Whether the app leaves hooks out, and so the signals: there is nothing to undo then. */
+export function skipsHooks(options: WriteOptions | undefined): boolean {
+  const middleware = options?.middleware;
+  return middleware === false || (typeof middleware === 'object' && middleware.pre === false);
 }
 
 /** With `atomic`, a save that has receivers and no transaction gets one. */
@@ -20,8 +27,9 @@ export function saveAtomically(
 ): Promise<unknown> {
   const model = modelOf(document);
   const session = sessionIn(options?.session ?? document.$session(), options, model.base);
-  if (!adapter.active || session !== undefined || options?.session === null || !hearsSaves(model)) return save(options);
-  return inTransaction(model, (own) => save({ ...options, session: own }));
+  const isOpen = session !== undefined || options?.session === null;
+  if (!adapter.active || isOpen || skipsHooks(options) || !hearsSaves(model)) return save(options);
+  return inTransaction(model, [document], (own) => save({ ...options, session: own }));
 }
 
 /** The documents of one `create()` are in one transaction, for which Mongoose wants them in order. */
@@ -41,29 +49,30 @@ export function createAtomically(
     session !== undefined ||
     options?.session === null ||
     options?.aggregateErrors === true ||
+    skipsHooks(options) ||
     documents.length < 2 ||
     !hearsSaves(model)
   ) {
     return create(...args);
   }
-  return inTransaction(model, (own) => create(documents, { ...options, ordered: true, session: own }));
+  return inTransaction(model, documents, (own) => create(documents, { ...options, ordered: true, session: own }));
 }
 
 /** With `atomic`, the query of `document.deleteOne()` gets a transaction when it is executed, if it is in none. */
 export function deleteAtomically(adapter: MongooseAdapter, document: Document, query: AnyQuery): void {
   const model = modelOf(document);
-  const exec: (operation?: never) => Promise<unknown> = query.exec.bind(query);
-  const execute = async (operation?: never): Promise<unknown> => {
+  const whole: (operation?: never) => Promise<unknown> = query.exec.bind(query);
+  const execute = async function exec(operation?: never): Promise<unknown> {
     const options = query.getOptions();
     const isOpen =
       sessionOfQuery(query) !== undefined || (Object.hasOwn(options, 'session') && options.session === null);
-    if (!adapter.active || isOpen || document.$isDeleted() || !hearsDeletes(model)) return exec(operation);
+    if (!adapter.active || isOpen || document.$isDeleted() || !hearsDeletes(model)) return whole(operation);
     let attempts = 0;
-    return inTransaction(model, (own) => {
+    return inTransaction(model, [document], (own) => {
       query.setOptions({ session: own });
       // A query is executed once, and may have to be tried again.
       if (attempts++ > 0) Object.assign(query, { _execCount: 0, _executionStack: null });
-      return exec(operation);
+      return whole(operation);
     });
   };
   Object.defineProperty(query, 'exec', { value: execute, writable: true, configurable: true });

@@ -1,15 +1,13 @@
-import type { ClientSession } from 'mongoose';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk } from '../../models.ts';
 import { type AnyModel, hearsSaves, type MongooseAdapter } from './adapter.ts';
+import { skipsHooks, type WriteOptions } from './atomic.ts';
 import { currentBulkSave, runBulkSave } from './calls.ts';
 import { inTransaction } from './in-transaction.ts';
 import { sessionIn } from './sessions.ts';
 
 type Operation = PostBulkArgs['operation'];
-interface BulkOptions {
-  readonly session?: ClientSession | null;
-  readonly ordered?: boolean;
+interface BulkOptions extends WriteOptions {
   /** What `bulkSave()` passes to its `bulkWrite()`. */
   readonly _skipCastBulkWrite?: boolean;
 }
@@ -47,11 +45,14 @@ export function saveEach(
   options: BulkOptions | undefined,
   save: Work,
 ): Promise<unknown> {
-  if (!adapter.active || !Array.isArray(documents) || !hearsSaves(model)) return save(options);
+  if (!adapter.active || !Array.isArray(documents)) return save(options);
   const session = sessionIn(options?.session, options, model.base);
-  if (!adapter.options.atomic || session !== undefined || options?.ordered === false)
+  const isOpen = session !== undefined || options?.session === null;
+  // `ordered: false` wants what can be written, and a transaction would undo it.
+  const wantsPart = options?.ordered === false;
+  if (!adapter.options.atomic || isOpen || wantsPart || skipsHooks(options) || !hearsSaves(model))
     return runBulkSave(documents, options, () => save(options));
-  return inTransaction(model, (own) => {
+  return inTransaction(model, documents, (own) => {
     const inside = { ...options, session: own };
     return runBulkSave(documents, inside, () => save(inside));
   });

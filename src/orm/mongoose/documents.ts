@@ -2,7 +2,9 @@ import type { ClientSession, Document } from 'mongoose';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import type { WriteContext } from '../send-model-signal.ts';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
+import type { WriteOptions } from './atomic.ts';
 import { type BulkSave, currentBulkSave } from './calls.ts';
+import { isWrittenIn } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';
 import { sessionIn } from './sessions.ts';
 import { type Internals, isNew, type Row, storedRow, type Written, writtenBy, writtenPaths } from './written.ts';
@@ -43,8 +45,11 @@ export function saveHooks(
       const model = modelOf(this);
       const bulkSave = currentBulkSave();
       const call = bulkSave?.documents.has(this) === true ? bulkSave : undefined;
-      const options = call?.options ?? (this as unknown as Internals).$__.saveOptions;
-      const session = sessionIn(this.$session(), options, model.base);
+      const options = call === undefined ? (this as unknown as Internals).$__.saveOptions : call.options;
+      // What `bulkSave()` writes is in its own session, whatever the documents were read in.
+      const given = call === undefined ? this.$session() : (options as WriteOptions | undefined)?.session;
+      const session = sessionIn(given, options, model.base);
+      if (session !== undefined) isWrittenIn(session, this);
       adapter.checkOutside(model, session, 'save()');
       saving.delete(this);
       if (!preSave.hasListeners(model) && !postSave.hasListeners(model)) return undefined;
@@ -76,6 +81,7 @@ export function sendAroundDelete(adapter: MongooseAdapter, document: Document, q
     // Mongoose deletes nothing then.
     if (!adapter.active || document.$isDeleted()) return;
     const session = sessionOfQuery(query);
+    if (session !== undefined) isWrittenIn(session, document);
     adapter.checkOutside(model, session, 'deleteOne()');
     if (!preDelete.hasListeners(model) && !postDelete.hasListeners(model)) return;
     context = adapter.context(model, session);

@@ -62,7 +62,7 @@ export function writeIndividually(
     };
     if (!adapter.options.atomic || session !== undefined || !canSplit({ filter, update, options }))
       return inOne(undefined);
-    return inTransaction(model, inOne);
+    return inTransaction(model, [], inOne);
   };
   const standIn: Partial<Collection> = op.startsWith('delete')
     ? { [op]: (filter: object, options: Options) => write(filter, undefined, options) }
@@ -204,7 +204,8 @@ class RowCall {
   }
 
   private instanceOf(row: Row): Document {
-    const instance = this.model.hydrate(row) as Document;
+    // The hooks of `init` are those of documents that the app reads.
+    const instance = this.model.hydrate(row, null, { middleware: false } as never) as Document;
     if (this.session !== undefined) instance.$session(this.session);
     return instance;
   }

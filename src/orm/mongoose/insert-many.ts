@@ -6,7 +6,7 @@ import { INSERTED } from '../inserted.ts';
 import { type AnyModel, hearsSaves, type MongooseAdapter } from './adapter.ts';
 import { runInsertMany } from './calls.ts';
 import { modelOf, rolledBackError } from './documents.ts';
-import { inTransaction } from './in-transaction.ts';
+import { inTransaction, isWrittenIn } from './in-transaction.ts';
 import { sessionIn } from './sessions.ts';
 import { isNew } from './written.ts';
 
@@ -36,9 +36,13 @@ export async function insertEach(
   if (options?.lean === true) return insertLean(adapter, model, () => insertMany(given, options), given, session);
   if (!hearsSaves(model)) return insertMany(given, options);
   // `ordered: false` wants what can be written, and a transaction would undo it.
-  if (!adapter.options.atomic || session !== undefined || options?.ordered === false)
+  const isOpen = session !== undefined || options?.session === null;
+  if (!adapter.options.atomic || isOpen || options?.ordered === false)
     return insertIn(adapter, model, insertMany, given, options, session);
-  return inTransaction(model, (own) => insertIn(adapter, model, insertMany, given, { ...options, session: own }, own));
+  const documents: readonly unknown[] = Array.isArray(given) ? given : [given];
+  return inTransaction(model, documents, (own) =>
+    insertIn(adapter, model, insertMany, given, { ...options, session: own }, own),
+  );
 }
 
 async function insertIn(
@@ -55,6 +59,8 @@ async function insertIn(
   const documents: Document[] = [];
   let refusal: { readonly error: unknown } | undefined;
   let before: Promise<unknown> = Promise.resolve();
+  /** Mongoose leaves the documents alone that it was validating when another could not be made: nobody awaits them. */
+  let hasEnded = false;
   const send = async (instance: Document): Promise<void> => {
     // Of unordered documents one does not stop the others.
     const own = unordered ? { ...context, call: undefined } : context;
@@ -63,11 +69,16 @@ async function insertIn(
   };
   const validated = async (instance: Document): Promise<void> => {
     documents.push(instance);
-    const turn = before.then(() => send(instance));
+    if (session !== undefined) isWrittenIn(session, instance);
+    const turn = before.then(() => (hasEnded ? undefined : send(instance)));
     before = turn.catch((error: unknown) => {
       refusal ??= { error };
     });
-    await turn;
+    try {
+      await turn;
+    } catch (error) {
+      if (!hasEnded) throw error;
+    }
   };
   const written = async (): Promise<void> => {
     for (const instance of documents) {
@@ -81,6 +92,7 @@ async function insertIn(
       () => insertMany(given, options),
     );
   } catch (error) {
+    hasEnded = true;
     // Those before the one that failed are there, unless a transaction undoes them.
     if (context.transaction === undefined) {
       await written().catch((other: unknown) => {

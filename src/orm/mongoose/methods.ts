@@ -30,8 +30,10 @@ export function overrideMethods(adapter: MongooseAdapter, model: AnyModel): void
       return wrapper(this, args, (...passed) => (original as Method).apply(this, passed) as never);
     };
     known.add(method);
-    for (const property of ['name', 'length'] as const)
-      Object.defineProperty(method, property, { value: original[property], configurable: true });
+    // Name, arity, what somebody has hung on it, and whether it is an async function.
+    const { prototype: _, ...properties } = Object.getOwnPropertyDescriptors(original);
+    Object.defineProperties(method, properties);
+    Object.setPrototypeOf(method, Object.getPrototypeOf(original) as object);
     Object.defineProperty(target, name, { value: method, writable: true, configurable: true });
   };
 

@@ -17,15 +17,26 @@ export interface Written {
 export interface Internals {
   readonly $isNew: boolean;
   readonly $isSubdocument?: boolean;
-  readonly $__: { readonly saveOptions?: { readonly pathsToSave?: readonly string[] } | null };
+  readonly $__: {
+    readonly saveOptions?: { readonly pathsToSave?: readonly string[] } | null;
+    readonly session?: ClientSession | null;
+  };
+  readonly $__schema: { readonly options: { readonly versionKey?: string | false } };
   /** The paths that a save writes, without those that a path above covers. */
   $__dirty(): readonly { readonly path: string }[];
+  $__getValue(path: string): unknown;
   $toObject(options: object): Record<string, unknown>;
 }
 
 /** Whether a save inserts the document. */
 export function isNew(document: Document): boolean {
   return (document as unknown as Internals).$isNew;
+}
+
+/** The document's own number of changes, if its schema has one. */
+export function versionOf(document: Document): unknown {
+  const { versionKey } = (document as unknown as Internals).$__schema.options;
+  return typeof versionKey === 'string' ? (document as unknown as Internals).$__getValue(versionKey) : undefined;
 }
 
 /** The paths that a save of the document writes now. */

@@ -1,8 +1,9 @@
 /** Another connection to the database of a script, past the ORM: what it sees has been committed. */
 import Sqlite from 'libsql';
+import { mongo } from 'mongoose';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import type { FreshDatabase } from '../../support/databases.ts';
+import type { AnyEngine, FreshDatabase } from '../../support/databases.ts';
 
 export interface RawConnection {
   createTables(): Promise<void>;
@@ -14,7 +15,7 @@ export interface RawConnection {
 const ITEMS = 'create table items (id integer primary key, note text)';
 const IDS = 'select id from items';
 
-export async function connectRaw({ engine, url }: FreshDatabase): Promise<RawConnection> {
+export async function connectRaw({ engine, url }: FreshDatabase<AnyEngine>): Promise<RawConnection> {
   switch (engine) {
     case 'sqlite': {
       const database = new Sqlite(url);
@@ -55,6 +56,17 @@ export async function connectRaw({ engine, url }: FreshDatabase): Promise<RawCon
           return (rows as { id: number }[]).map(({ id }) => id);
         },
         close: () => connection.end(),
+      };
+    }
+    case 'mongodb': {
+      const client = await mongo.MongoClient.connect(url);
+      const database = client.db();
+      return {
+        async createTables() {
+          await database.createCollection('items');
+        },
+        ids: async () => (await database.collection<{ id: number }>('items').find().toArray()).map(({ id }) => id),
+        close: () => client.close(),
       };
     }
   }

@@ -31,6 +31,9 @@ export function notHeldBy(
   };
 }
 
+/** A star stands for anything. */
 function matches(excuse: string, method: string): boolean {
-  return excuse.endsWith('*') ? method.startsWith(excuse.slice(0, -1)) : excuse === method;
+  if (!excuse.includes('*')) return excuse === method;
+  const parts = excuse.split('*').map((part) => part.replace(/[.$]/g, String.raw`\$&`));
+  return new RegExp(`^${parts.join('.*')}$`).test(method);
 }
