@@ -21,7 +21,7 @@ import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
 import { wrapDatabase } from './orm/drizzle/wrap.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 
 /** The options of `withSignals()`. */
 export interface SignalsOptions extends AdapterOptions {

@@ -22,7 +22,7 @@ import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
 import { attach } from './orm/mikro-orm/attach.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 
 /** The options of `attachSignals()`. */
 export type SignalsOptions = AdapterOptions;

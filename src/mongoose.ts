@@ -16,7 +16,7 @@ import * as models from './models.ts';
 import { type AdapterOptions, parseAdapterOptions } from './orm/adapter-options.ts';
 import { makePlugin, type Plugin } from './orm/mongoose/plugin.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 
 /** The options of `signals()`. */
 export interface SignalsOptions extends AdapterOptions {

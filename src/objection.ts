@@ -17,7 +17,7 @@ import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
 import { mixIn } from './orm/objection/model-class.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 
 /** The options of `withSignals()`. */
 export interface SignalsOptions extends AdapterOptions {

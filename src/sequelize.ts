@@ -18,7 +18,7 @@ import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
 import { attach } from './orm/sequelize/attach.ts';
 
-export type { BulkPolicy } from './orm/adapter-options.ts';
+export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 
 /** The options of `attachSignals()`. */
 export interface SignalsOptions extends AdapterOptions {

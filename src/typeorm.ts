@@ -19,7 +19,7 @@ import * as models from './models.ts';
 import type { AdapterOptions } from './orm/adapter-options.ts';
 import { attach } from './orm/typeorm/attach.ts';
 
-export type { AdapterOptions, BulkPolicy } from './orm/adapter-options.ts';
+export type { AdapterOptions, BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 
 /**
  * Make a DataSource send the model signals for what is written through it.

@@ -169,7 +169,6 @@ test('the table in the README is what this run has shown', () => {
     (tool) => `| ${[tool, ...forms.map((form) => (works[tool]?.[form] === true ? 'yes' : 'no'))].join(' | ')} |`,
   );
   const table = [
-    '',
     `| compiled by | ${forms.map((form) => form.replace('experimentalDecorators', '`experimentalDecorators`')).join(' | ')} |`,
     `|${'---|'.repeat(forms.length + 1)}`,
     ...rows,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { App } from './app.ts';
@@ -63,8 +63,10 @@ describe.each(VERSIONS)('TypeScript %s', (version) => {
 test.each(['5.4', '7.0'])('the adapters under TypeScript %s: what is wrong is not ours', (version) => {
   const app = new App();
   app.copy('fixtures', ['adapters.ts']);
-  for (const name of ['@mikro-orm', '@types', 'kysely', 'mongoose', 'objection', 'sequelize', 'typeorm'])
+  for (const name of ['@mikro-orm', '@types', 'kysely', 'mongoose', 'objection', 'sequelize', 'typeorm']) {
+    rmSync(app.path('node_modules', name), { recursive: true, force: true });
     symlinkSync(resolve('node_modules', name), app.path('node_modules', name));
+  }
   app.write({ 'package.json': '{ "type": "module" }' });
   const printed = compile(version, app, { module: 'nodenext', lib: ['es2022', 'esnext.disposable'], types: ['node'] }, [
     'adapters.ts',
