@@ -128,6 +128,7 @@ function transactionHooks(
   causeOf: () => CausalContext,
 ): TransactionHooks {
   if (transaction === undefined) return { onCommit: runImmediately(signal, sender), onRollback: ignoreRollback };
+  transaction.watch();
   const wait =
     (awaited: 'committed' | 'rolledBack') =>
     (callback: CommitCallback): void => {

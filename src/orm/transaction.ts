@@ -12,6 +12,7 @@ interface Tree {
   /** The savepoints that are set and have a name. */
   readonly named: TransactionNode[];
   committed: boolean;
+  watched: boolean;
   readonly waiting: (() => Promise<void> | undefined)[];
   settling: Promise<void> | undefined;
   settled: boolean;
@@ -39,6 +40,7 @@ export class TransactionNode {
       innermost: this,
       named: [],
       committed: false,
+      watched: false,
       waiting: [],
       settling: undefined,
       settled: false,
@@ -82,9 +84,14 @@ export class TransactionNode {
     return this === other || this.parent?.isWithin(other) === true;
   }
 
-  /** Whether anything waits to know what becomes of the transaction. */
-  get isAwaited(): boolean {
-    return this.tree.waiting.length > 0;
+  /** A payload has been given out: whoever holds it may ask at any later time. */
+  watch(): void {
+    this.tree.watched = true;
+  }
+
+  /** Whether anybody may want to know what becomes of the transaction. */
+  get isWatched(): boolean {
+    return this.tree.watched;
   }
 
   /** The savepoint is being released: what is written from now on belongs to what surrounds it. */

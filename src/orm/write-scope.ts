@@ -83,7 +83,7 @@ export class WriteScope<TOptions extends Required<AdapterOptions> = Required<Ada
             const value = await body(handle, inner);
             inner.ended = true;
             if (savepoint !== undefined) node.release();
-            else if ((own || node.isAwaited) && (await isDoomed?.(handle)) === true) {
+            else if ((own || node.isWatched) && (await isDoomed?.(handle)) === true) {
               node.rollback();
               if (own) throw doomedError();
             }

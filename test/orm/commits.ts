@@ -137,6 +137,13 @@ export function commits<Tx, TEngine extends AnyEngine = Engine>(subject: CommitS
       } while (LONG && Date.now() < until);
     });
 
+    test.runIf(engine === 'postgres')(
+      'who asks after a COMMIT that PostgreSQL has answered with a rollback is told the truth',
+      async () => {
+        expect(await bench.askedAfterRefusedCommit()).toEqual(['onRollback']);
+      },
+    );
+
     test('nothing of a payload is left in memory', { timeout: 60_000 }, async () => {
       expect(await bench.leaks()).toBe(0);
     });
@@ -256,6 +263,32 @@ class Bench<Tx, TEngine extends AnyEngine = AnyEngine> {
 
   async visible(): Promise<ReadonlySet<number>> {
     return new Set(await (this.raw as RawConnection).ids());
+  }
+
+  /** Which callbacks run that are given when a transaction has ended in which an error was swallowed. */
+  async askedAfterRefusedCommit(): Promise<string[]> {
+    const world = await this.world(2);
+    let given: Payload | undefined;
+    const keep = (_sender: unknown, payload: Payload): void => {
+      given = payload;
+    };
+    (postSave as AnySignal).connect(keep, { sender: world.sender });
+    const told: string[] = [];
+    try {
+      // Some ORMs say that it was not committed.
+      await world
+        .transaction(async (tx) => {
+          await world.insert(this.id(), tx);
+          await world.execute('select * from there_is_no_such_table', tx).catch(() => undefined);
+        })
+        .catch(() => undefined);
+      given?.onCommit(() => told.push('onCommit'));
+      given?.onRollback(() => told.push('onRollback'));
+      await sleep(20);
+    } finally {
+      (postSave as AnySignal).disconnect(keep, { sender: world.sender });
+    }
+    return told;
   }
 
   /** How many payloads of transactions that have ended are kept. */

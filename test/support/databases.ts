@@ -98,7 +98,23 @@ async function onServer(engine: Server, name: string): Promise<Made> {
   await administer(engine, drop, drop.replace(/^drop database if exists (\S+).*$/, 'create database $1'));
   const url = new URL(process.env[SERVERS[engine].variable] as string);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => administer(engine, drop) };
+  return {
+    url: url.href,
+    drop: async () => {
+      // A pool of node-postgres says that it has ended before its connections have, and nobody listens to these then.
+      if (engine === 'postgres') await SERVERS.postgres.run([untilUnused(name)]);
+      await administer(engine, drop);
+    },
+  };
+}
+
+/** Waits until nobody is connected to the database, for two seconds at most. */
+function untilUnused(name: string): string {
+  return `do $$ begin for turn in 1..100 loop
+    perform pg_stat_clear_snapshot();
+    exit when not exists (select from pg_stat_activity where datname = '${name}');
+    perform pg_sleep(0.02);
+  end loop; end $$`;
 }
 
 async function inMongoDB(name: string): Promise<Made> {

@@ -38,7 +38,6 @@ export class MikroOrmAdapter {
     const transaction = await this.transactions.of(handle);
     // An EntityManager that outlives its transaction can write nothing: the ORM says so.
     if (transaction?.hasEnded === true) return;
-    if (transaction !== undefined) transaction.hasSent = true;
     // The one that is flushing cannot flush again, and would lose what it is given to persist.
     const tx = em.fork();
     tx.setTransactionContext(handle);

@@ -39,8 +39,6 @@ export class FollowedTransaction {
   openedBy: Opener;
   /** Whether the database refuses to write in it, and to lock rows. */
   isReadOnly = false;
-  /** Whether receivers have been called in it. */
-  hasSent = false;
   /** Whether its connection is being given back: a `COMMIT` that fails is followed by a rollback. */
   hasEnded = false;
   /** The savepoints that are open in the database, the newest last. */
@@ -122,9 +120,7 @@ export class FollowedTransaction {
     query: TQuery,
     send: (query: TQuery) => Promise<unknown>,
   ): Promise<unknown> {
-    // Whoever has been sent something may ask for the commit later.
-    const mustKnow = this.node.isAwaited || this.hasSent;
-    if (this.hasFailed && mustKnow && this.node.state === 'open') {
+    if (this.hasFailed && this.node.isWatched && this.node.state === 'open') {
       try {
         await send({ ...query, sql: 'select 1' });
       } catch {

@@ -130,7 +130,7 @@ async function commitNode(
 ): Promise<unknown> {
   const isOwn = own.has(transaction);
   try {
-    if ((isOwn || node.isAwaited) && (await isDoomed(transaction))) {
+    if ((isOwn || node.isWatched) && (await isDoomed(transaction))) {
       node.rollback();
       if (isOwn) {
         await transaction.rollback();
