@@ -1,22 +1,10 @@
-import type { ClientSession, Document } from 'mongoose';
+import type { Document } from 'mongoose';
 import { type AnyModel, hearsDeletes, hearsSaves, type MongooseAdapter } from './adapter.ts';
 import { modelOf } from './documents.ts';
 import { inTransaction } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';
 import { sessionIn } from './sessions.ts';
-
-export interface WriteOptions {
-  readonly session?: ClientSession | null;
-  readonly ordered?: boolean;
-  readonly aggregateErrors?: boolean;
-  readonly middleware?: boolean | { readonly pre?: boolean };
-}
-
-/** Whether the app leaves hooks out, and so the signals: there is nothing to undo then. */
-export function skipsHooks(options: WriteOptions | undefined): boolean {
-  const middleware = options?.middleware;
-  return middleware === false || (typeof middleware === 'object' && middleware.pre === false);
-}
+import { skipsHooks, type WriteOptions } from './write-options.ts';
 
 /** With `atomic`, a save that has receivers and no transaction gets one. */
 export function saveAtomically(

@@ -1,7 +1,7 @@
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk } from '../../models.ts';
 import { type AnyModel, hearsSaves, type MongooseAdapter } from './adapter.ts';
-import { skipsHooks, type WriteOptions } from './atomic.ts';
+import { skipsHooks, type WriteOptions } from './write-options.ts';
 import { currentBulkSave, runBulkSave } from './calls.ts';
 import { inTransaction } from './in-transaction.ts';
 import { sessionIn } from './sessions.ts';

@@ -2,7 +2,7 @@ import type { ClientSession, Document } from 'mongoose';
 import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import type { WriteContext } from '../send-model-signal.ts';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
-import type { WriteOptions } from './atomic.ts';
+import type { WriteOptions } from './write-options.ts';
 import { type BulkSave, currentBulkSave } from './calls.ts';
 import { isWrittenIn } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';

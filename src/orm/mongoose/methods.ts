@@ -1,6 +1,7 @@
 import type { Document } from 'mongoose';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
-import { createAtomically, deleteAtomically, saveAtomically, type WriteOptions } from './atomic.ts';
+import { createAtomically, deleteAtomically, saveAtomically } from './atomic.ts';
+import type { WriteOptions } from './write-options.ts';
 import { announceBulkWrite, saveEach } from './bulk-write.ts';
 import { currentInsertMany } from './calls.ts';
 import { sendAroundDelete } from './documents.ts';
