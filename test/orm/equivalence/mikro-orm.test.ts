@@ -19,7 +19,7 @@ test('what MikroORM hands out looks as it does without signals', async () => {
   const properties = { id: { type: 'integer', primary: true }, tags: { kind: 'm:n', entity: () => Tag } };
   const orm = (await LibsqlOrm.init({
     dbName: ':memory:',
-    entities: [new EntitySchema<Tag>({ class: Tag, properties } as never)],
+    entities: [new EntitySchema<Tag>({ class: Tag, properties })],
     contextName: 'structure',
   })) as unknown as MikroORM;
   await orm.schema.refresh();
