@@ -29,8 +29,6 @@
  *   `imitate(options)` has the bare session do that by itself.
  * - `inParts(step)`: calls that write by several statements without a transaction. If `bulk: 'throw'` refuses one of
  *   them, those before it have been done.
- * - `known`: configurations that fail still, with the reason, to be emptied. They are skipped without
- *   EQUIVALENCE_KNOWN=1.
  *
  * A failure prints the seed, the shortest program found, and the first difference. EQUIVALENCE_SEED=… repeats it; `npm
  * run check:equivalence -- --minutes 10 --orm kysely --engine postgres` is the long run.
@@ -59,7 +57,6 @@ export interface Subject<TStep, TEngine extends AnyEngine = Engine> {
   readonly options: Readonly<Record<string, readonly unknown[]>>;
   readonly leaf?: Leaf;
   readonly inParts?: (step: TStep) => boolean;
-  readonly known?: readonly { readonly configuration: RegExp; readonly reason: string }[];
   open(engine: TEngine, name: string): Promise<Session<TStep>>;
 }
 
@@ -93,7 +90,7 @@ interface Configuration {
   readonly receivers: boolean;
 }
 
-const { EQUIVALENCE_MINUTES, EQUIVALENCE_SEED, EQUIVALENCE_ENGINE, EQUIVALENCE_KNOWN } = process.env;
+const { EQUIVALENCE_MINUTES, EQUIVALENCE_SEED, EQUIVALENCE_ENGINE } = process.env;
 const LONG = EQUIVALENCE_MINUTES !== undefined;
 /** The short run is the same on every machine, so that it does not fail in the work of somebody else. */
 const SEED = Number(EQUIVALENCE_SEED ?? (LONG ? Date.now() % 1e9 : 12));
@@ -141,10 +138,7 @@ export function equivalence<TStep, TEngine extends AnyEngine = Engine>(subject: 
 
       for (const configuration of configurations) {
         const { name } = configuration;
-        const known = subject.known?.find((each) => each.configuration.test(`${engine}, ${name}`));
-        const run = EQUIVALENCE_KNOWN === undefined && known !== undefined ? test.skip : test;
-        const title = known === undefined ? name : `${name} (known: ${known.reason})`;
-        run(title, { timeout: budget + SHRINK_MS + 30_000 }, async () => {
+        test(name, { timeout: budget + SHRINK_MS + 30_000 }, async () => {
           const program = programs(entries, engine);
           const until = Date.now() + budget;
           let seed = SEED;
