@@ -8,7 +8,9 @@
  * | `postBulk` | after other updates and deletes; after `onConflictDoUpdate()`, `onConflictDoNothing()` and `insert().select()`, where only the database knows which rows are new; after writes `with()` queries, `from()` other tables, or with placeholders; after prepared statements; for each write of a `batch()`, and for each in a `$with()` of a query that is run |
  *
  * Whatever is not understood whole is run as it is, and is a bulk write: options of new releases, `limit()`, methods
- * that give raw rows, and writes without `returning()` on drivers whose results are not known (see the README).
+ * that give raw rows, and writes without `returning()` on drivers whose results are not known (see the README). So is a
+ * write of a row that cannot be decoded, because the `fromDriver` of a custom type throws; a call that fails with that
+ * has written, as without signals.
  *
  * Not seen: what is written through a database that is not wrapped, `execute()` and `run()` of SQL, and what the
  * database itself does, such as `ON DELETE CASCADE`. Not for MySQL, which cannot return what it has written, and not

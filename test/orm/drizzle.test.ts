@@ -351,6 +351,30 @@ describe('Drizzle', () => {
     );
   });
 
+  test('who connects between the building and the running of a query is heard', async () => {
+    const { db } = await open({ bulk: 'signal' });
+    const insert = db.insert(people).values({ name: 'a' }).returning();
+    const update = db.update(people).set({ age: 1 }).where(eq(people.id, 1));
+    const remove = db.delete(people).where(eq(people.id, 1));
+    const prepared = db.insert(people).values({ name: 'b' }).prepare();
+    const executed = db.insert(people).values({ name: 'c' });
+    logSaves(people);
+    postDelete.connect((_sender, { instance }) => log.push(`deleted ${instance.name}`), { sender: people, owner });
+    postBulk.connect((_sender, { operation }) => log.push(`bulk ${operation}`), { sender: people, owner });
+    expect(await insert).toMatchObject([{ id: 1, name: 'a' }]);
+    await update;
+    await remove;
+    await prepared.execute();
+    await executed.execute();
+    expect(log.map((line) => line.replace(/\{.*?\} /, ''))).toEqual([
+      expect.stringMatching(/^true/),
+      expect.stringMatching(/^false age/),
+      'deleted a',
+      'bulk insert',
+      expect.stringMatching(/^true/),
+    ]);
+  });
+
   test("'individual' does what it can: a table without a primary key stays a bulk write", async () => {
     const { db } = await open({ bulk: 'individual' });
     await db.insert(keyless).values([{ name: 'a' }, { name: 'b' }]);

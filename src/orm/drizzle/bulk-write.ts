@@ -1,7 +1,9 @@
 import { postBulk } from '../../models.ts';
 import type { ScopedWrite } from '../write-scope.ts';
+import type { Undecoded } from './decode.ts';
+import { executeWhole } from './execute.ts';
 import type { Handle } from './handle.ts';
-import { type Builder, copyOf, partOf, runQuery } from './internals.ts';
+import { type Builder, partOf } from './internals.ts';
 import { bulkOperation, type Query, type Run } from './query.ts';
 
 const ADVICE = 'Write rows by their primary key, listen to postBulk, or wrap with another `bulk` option.';
@@ -19,13 +21,31 @@ export function isBulkHeard({ writes }: Run): boolean {
   return writes.some(({ table }) => postBulk.hasListeners(table));
 }
 
+/** What a write comes to for its caller, whose transaction is over; throws what it fails with, though it is written. */
+export type Settled = () => unknown;
+
+export function settled(result: unknown, failure: Undecoded | undefined): Settled {
+  return () => {
+    if (failure !== undefined) throw failure.error;
+    return result;
+  };
+}
+
 /** Run a query as it is, in the session of the handle, and send `postBulk` for what it writes. */
-export function writeWhole(run: Run, handle: Handle): Promise<unknown> {
+export async function writeWhole(run: Run, handle: Handle): Promise<Settled> {
   const { builder, method, args, natively } = run;
   const write = handle.write();
   const { session } = handle;
-  const running = builder.session === session ? natively() : runQuery(copyOf(builder, session), method, args);
-  return sendAfter(running as Promise<unknown>, run, write);
+  if (builder.session === session)
+    return settled(await sendAfter(natively() as Promise<unknown>, run, write), undefined);
+  const running = executeWhole(builder, session, method, args);
+  await sendAfter(
+    running.then(({ result }) => result),
+    run,
+    write,
+  );
+  const { result, failure } = await running;
+  return settled(result, failure);
 }
 
 export async function sendAfter(running: Promise<unknown>, run: Run, write: ScopedWrite): Promise<unknown> {

@@ -1,5 +1,6 @@
 import { type SQL, sql, type Table } from 'drizzle-orm';
 import type { Row } from '../rows.ts';
+import { firstUndecoded, leniently, type Undecoded } from './decode.ts';
 import type { DriverResults } from './driver.ts';
 import { type Builder, copyOf, type Database, partOf, type Returned, runQuery, type Session } from './internals.ts';
 
@@ -11,6 +12,10 @@ export interface Outcome {
   readonly returned: readonly unknown[];
   /** What the driver says of a write without `returning()`. */
   readonly result: unknown;
+  /** What the caller's `returning()` fails with, though the rows are written. */
+  readonly failure: Undecoded | undefined;
+  /** How many rows are written that cannot be read, so that no receiver can be given them; `rows` is empty then. */
+  readonly unread: number;
 }
 
 /**
@@ -31,17 +36,19 @@ export async function executeReturning(
   const own = copyOf(builder, where, parts);
   // Once only: this calls the functions of `$defaultFn()` and `$onUpdate()`.
   const statement = own.getSQL();
-  const extended = copyOf(own, where, {
-    returning: [...within('asked', asked ?? []), ...within('row', whole.columns)],
-  });
+  const [askedColumns, rowColumns] = [within('asked', leniently(asked ?? [])), within('row', whole.columns)];
+  const extended = copyOf(own, where, { returning: [...askedColumns, ...rowColumns] });
   const added = `${asked === undefined ? ' returning' : ','} ${whole.text}`;
   Object.assign(extended, { getSQL: (): SQL => sql`${statement}${sql.raw(added)}` });
   try {
     const written = (await runQuery(extended, 'all')) as { row: Row; asked: unknown }[];
+    const isUnread = firstUndecoded(written, rowColumns) !== undefined;
     return {
-      rows: written.map(({ row }) => row),
+      rows: isUnread ? [] : written.map(({ row }) => row),
       returned: written.map((each) => each.asked),
       result: results === undefined || result === undefined ? undefined : results.withoutRows(result),
+      failure: firstUndecoded(written, askedColumns),
+      unread: isUnread ? written.length : 0,
     };
   } catch (error) {
     if (isQueryError(error) && error.query.endsWith(added)) restate(error, error.query.slice(0, -added.length));
@@ -68,7 +75,7 @@ function wholeRow(database: Database, table: Table): WholeRow {
     const prefix = `${database.delete(table).toSQL().sql} returning `;
     const all = database.delete(table).returning();
     const columns = partOf(all, 'returning') as Returned[];
-    tables.set(table, (row = { columns, text: all.toSQL().sql.slice(prefix.length) }));
+    tables.set(table, (row = { columns: leniently(columns), text: all.toSQL().sql.slice(prefix.length) }));
   }
   return row;
 }
@@ -102,4 +109,20 @@ function restate(error: QueryError, query: string, params: unknown[] = error.par
 
 function isQueryError(error: unknown): error is QueryError {
   return error instanceof Error && Object.hasOwn(error, 'query') && Object.hasOwn(error, 'params');
+}
+
+/** Run a query in a session, and say apart what has failed when its rows were written. */
+export async function executeWhole(
+  builder: Builder,
+  session: Session,
+  method: string,
+  args: readonly unknown[],
+): Promise<{ readonly result: unknown; readonly failure: Undecoded | undefined }> {
+  const asked = partOf(builder, 'returning') as Returned[] | undefined;
+  const own = copyOf(builder, session);
+  if (asked === undefined) return { result: await runQuery(own, method, args), failure: undefined };
+  const lenient = copyOf(own, session, { returning: leniently(asked) });
+  Object.assign(lenient, { getSQL: () => own.getSQL() });
+  const result = await runQuery(lenient, method, args);
+  return { result, failure: method === 'values' ? undefined : firstUndecoded(result, asked) };
 }

@@ -15,7 +15,7 @@ export interface Database {
   insert(table: Table): { values(values: unknown): Builder };
   update(table: Table): { set(values: unknown): Builder };
   delete(table: Table): Builder & { returning(): Builder };
-  select(): { from(table: Table): { where(condition: unknown): Selection } };
+  select(fields: Readonly<Record<string, unknown>>): { from(table: Table): { where(condition: unknown): Selection } };
   transaction<T>(run: (tx: Database) => Promise<T>, ...config: unknown[]): Promise<T>;
   execute?(query: SQL): Promise<unknown>;
 }

@@ -1,5 +1,5 @@
 import { hasReceivers } from '../bulk.ts';
-import { announce, isBulkHeard, sendAfter, writeWhole } from './bulk-write.ts';
+import { announce, isBulkHeard, sendAfter, type Settled, writeWhole } from './bulk-write.ts';
 import type { Handle } from './handle.ts';
 import { partOf } from './internals.ts';
 import { canBeIndividual, describeQuery, isOfRows, isUnderstood, type Query, type Run } from './query.ts';
@@ -18,7 +18,7 @@ export function perform(run: Run, query: Query, through: Handle): unknown {
     const isIndividual = options.bulk === 'individual' && isHeard && isAtomic;
     if (isUsual && (isOfRows(query) || (isIndividual && canBeIndividual(query)))) {
       if (!isHeard) return handle.plainly(description, run.natively);
-      return handle.within(description, (inside) => new RowWrite(run, query, inside).perform());
+      return afterwards(handle.within(description, (inside) => new RowWrite(run, query, inside).perform()));
     }
     return performWhole(run, description, through);
   } catch (error) {
@@ -52,7 +52,12 @@ function performWhole(run: Run, description: string, through: Handle): unknown {
   const handle = through.effective;
   announce(run, handle);
   if (!isBulkHeard(run) || !isOwn(run, through) || failsAfterwards(run)) return whereItIs(run, description, handle);
-  return handle.within(description, (inside) => writeWhole(run, inside));
+  return afterwards(handle.within(description, (inside) => writeWhole(run, inside)));
+}
+
+/** What fails when the rows are written must not undo them: it fails when the transaction is over. */
+async function afterwards(running: Promise<Settled>): Promise<unknown> {
+  return (await running)();
 }
 
 function whereItIs(run: Run, description: string, handle: Handle): unknown {

@@ -3,8 +3,9 @@ import { postDelete, postSave, preDelete } from '../../models.ts';
 import { fieldsOnly } from '../difference.ts';
 import { insertRows, type PreparedUpdate, prepareUpdate, type Row } from '../rows.ts';
 import type { ScopedWrite } from '../write-scope.ts';
-import { announce, writeWhole } from './bulk-write.ts';
+import { announce, sendBulk, type Settled, settled, writeWhole } from './bulk-write.ts';
 import { equalities } from './conditions.ts';
+import { lenientColumns, Undecoded } from './decode.ts';
 import { asErrorOf, executeReturning, type Outcome } from './execute.ts';
 import type { Handle } from './handle.ts';
 import { copyOf, partOf, runQuery } from './internals.ts';
@@ -30,22 +31,24 @@ export class RowWrite {
     this.write = handle.write();
   }
 
-  async perform(): Promise<unknown> {
-    const { query, handle } = this;
+  async perform(): Promise<Settled> {
+    const { query } = this;
     if (query.operation === 'insert') {
       await this.insert();
-      return this.result();
+      return this.settle();
     }
     const isOfOne = isOfOneRow(partOf(query.builder, 'where'), query.table);
     const images = isOfOne && !this.needsImage() ? [undefined] : await this.readImages();
+    if (images === undefined || (isOfOne && images.length > 1)) return this.writeWhole();
     // What the caller asked for writes nothing, and the driver says so itself.
-    if (images.length === 0) return this.runAsAsked();
-    if (isOfOne && images.length > 1) {
-      announce(this.run, handle);
-      return writeWhole(this.run, handle);
-    }
+    if (images.length === 0) return settled(await this.runAsAsked(), undefined);
     await (query.operation === 'delete' ? this.delete(images, isOfOne) : this.update(images, isOfOne));
-    return this.result();
+    return this.settle();
+  }
+
+  private writeWhole(): Promise<Settled> {
+    announce(this.run, this.handle);
+    return writeWhole(this.run, this.handle);
   }
 
   private async insert(): Promise<void> {
@@ -136,13 +139,15 @@ export class RowWrite {
     return operation === 'delete' ? preDelete.hasListeners(table) : this.handle.shared.options.beforeImage;
   }
 
-  private async readImages(): Promise<Row[]> {
+  /** Undefined if they cannot be decoded: writing them may be what mends them. */
+  private async readImages(): Promise<Row[] | undefined> {
     const { builder, table } = this.query;
     const { scope, primary } = this.handle;
     this.write.issue();
     try {
-      const rows = primary.select().from(table).where(partOf(builder, 'where'));
-      return await (scope.transaction === undefined || rows.for === undefined ? rows : rows.for('update'));
+      const query = primary.select(lenientColumns(table)).from(table).where(partOf(builder, 'where'));
+      const rows = await (scope.transaction === undefined || query.for === undefined ? query : query.for('update'));
+      return rows.some((row) => Object.values(row).some((value) => value instanceof Undecoded)) ? undefined : rows;
     } catch (error) {
       throw asErrorOf(builder, error);
     }
@@ -163,6 +168,16 @@ export class RowWrite {
   private runAsAsked(): Promise<unknown> {
     this.write.issue();
     return runQuery(copyOf(this.query.builder, this.handle.session), this.run.method);
+  }
+
+  /** All is written and sent, but for rows that receivers cannot be given. */
+  private async settle(): Promise<Settled> {
+    const unread = this.outcomes.reduce((sum, outcome) => sum + outcome.unread, 0);
+    if (unread > 0) {
+      announce(this.run, this.handle);
+      await sendBulk(this.query, unread, this.write);
+    }
+    return settled(this.result(), this.outcomes.find(({ failure }) => failure !== undefined)?.failure);
   }
 
   /** What the caller's own method resolves to. */

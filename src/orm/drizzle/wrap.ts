@@ -8,6 +8,7 @@ import { currentCause } from '../causal-context.ts';
 import { announce, countOf, sendBulk } from './bulk-write.ts';
 import { Handle, WrappedDrizzle } from './handle.ts';
 import { type Hook, intercept } from './intercept.ts';
+import { beginIdle, isIdle, watchIdle } from './idle.ts';
 import { type Builder, type Database, isDatabase } from './internals.ts';
 import { perform, performPrepared, performSelect } from './perform.ts';
 import type { Operation, Query, Run } from './query.ts';
@@ -52,18 +53,38 @@ function writers(handle: Handle, ctes: readonly Query[]): [Operation, Hook][] {
     operation,
     (args, original) => {
       const table = args[0] as Table;
-      const site = siteOf(operation, table, handle);
-      const watch = (builder: object, given: unknown): object =>
-        watchQuery(handle, { builder: builder as Builder, operation, table, given }, ctes, site);
+      const idle = ctes.length === 0 && isIdle(handle);
+      const site = idle ? '' : siteOf(operation, table, handle);
+      const watch = (built: object, first: unknown): object => {
+        const given = is(first, SQL) ? undefined : first;
+        const query = { builder: built as Builder, operation, table, given };
+        return idle ? watchIdleQuery(handle, query) : watchQuery(handle, query, ctes, site);
+      };
       const begun = original(...args) as object;
       if ('_prepare' in begun) return watch(begun, undefined);
+      if (idle) return beginIdle(begun, watch);
       const step: Hook = (given, build) => {
         const built = build(...given) as object;
-        return built === begun ? built : watch(built, is(given[0], SQL) ? undefined : given[0]);
+        return built === begun ? built : watch(built, given[0]);
       };
       return intercept(begun, new Map(['values', 'set', 'select'].map((name) => [name, step])));
     },
   ]);
+}
+
+/** A query that is built while nobody listens: who listens when it is run is heard all the same. */
+function watchIdleQuery(handle: Handle, query: Query): object {
+  const { builder } = query;
+  const writes = [query];
+  const about = { builder, writes, site: '' };
+  writesOf.set(builder, writes);
+  return watchIdle(builder, {
+    handle,
+    hooks: () => ({
+      query: runs(about, (run) => perform({ ...run, args: run.args.slice(0, 1) }, query, handle)),
+      prepared: runs(about, (run) => performPrepared(run, query, handle)),
+    }),
+  });
 }
 
 /** Later, when a query is awaited, the line that asks for it is in no stack any more. */
