@@ -205,12 +205,14 @@ describe('Sequelize', () => {
     await Person.bulkCreate([{ id: 1, name: 'c' }], { updateOnDuplicate: ['name'] });
     await Person.destroy({ where: { name: 'c' } });
     await Note.restore();
+    await Person.truncate();
     expect(log).toEqual([
       'true update {"name":"a"} undefined',
       'true upsert undefined 1',
       'true upsert undefined 1',
       'true delete {"name":"c"} undefined',
       'true update undefined undefined',
+      'true delete undefined undefined',
     ]);
   });
 

@@ -183,7 +183,7 @@ async function readAgain(row: Model, transaction: Transaction): Promise<void> {
   const model = (row.constructor as ModelStatic<Model>).unscoped();
   const found = await model.findOne({ where: row.where(), transaction, hooks: false, paranoid: false } as object);
   // A trigger may have taken it away, which is no failure of the statement.
-  if (found !== null) row.set(found.dataValues, { raw: true, reset: true } as never);
+  if (found !== null) row.set(found.dataValues, { raw: true, reset: true });
 }
 
 /** The condition, and the keys of the rows: one that has come to meet it meanwhile has had no signal. */
