@@ -33,7 +33,12 @@ export async function openSequelize(engine: Engine, name: string): Promise<Sessi
   }
   const tables = Object.values(sequelize.models);
   const empty: Readonly<Record<Engine, readonly string[]>> = {
-    sqlite: [...tables.map(({ tableName }) => `DELETE FROM ${tableName}`), 'DELETE FROM sqlite_sequence'],
+    sqlite: [
+      // What an ignored insert is given as its key is the last one of the connection, also of another program.
+      'INSERT OR REPLACE INTO tags (id) VALUES (1)',
+      ...tables.map(({ tableName }) => `DELETE FROM ${tableName}`),
+      'DELETE FROM sqlite_sequence',
+    ],
     postgres: [`TRUNCATE ${tables.map(({ tableName }) => tableName).join()} RESTART IDENTITY CASCADE`],
     mariadb: tables.map(({ tableName }) => `TRUNCATE ${tableName}`),
   };
