@@ -5,12 +5,12 @@
  * |---|---|
  * | `preSave`, `postSave` | around `save()`, `create()`, `instance.update()`, `findOrCreate()`, and `bulkCreate()` for each instance; around `destroy()` and `restore()` of a paranoid model, with the delete date in `updateFields`: the row is still there |
  * | `preDelete`, `postDelete` | around `destroy()` of an instance |
- * | `postBulk` | after `Model.update()`, `Model.destroy()`, `Model.restore()`, `upsert()`, and `bulkCreate()` with `updateOnDuplicate` or `ignoreDuplicates` |
+ * | `postBulk` | after `Model.update()`, `Model.destroy()`, `Model.truncate()`, `Model.restore()`, `upsert()`, and `bulkCreate()` with `updateOnDuplicate` or `ignoreDuplicates` |
  *
- * Not seen: `increment()`, `query()`, the query interface, `{ hooks: false }`, `truncate`, and what the database itself
- * does. Many-to-many relations are written through `bulkCreate()` and `destroy()` of their through model, whose signals
- * are sent; `m2mChanged` is not. An unchanged instance sends `preSave`, and `postSave` only if a receiver changed it,
- * for nothing is written else.
+ * Not seen: `increment()`, `query()`, the query interface, `{ hooks: false }`, and what the database itself does.
+ * Many-to-many relations are written through `bulkCreate()` and `destroy()` of their through model, whose signals are
+ * sent; `m2mChanged` is not. An unchanged instance sends `preSave`, and `postSave` only if a receiver changed it, for
+ * nothing is written else.
  */
 import type { Sequelize, Transaction } from 'sequelize';
 import type { ModelSignal } from './core/model-types.ts';
@@ -24,7 +24,8 @@ export type { BulkPolicy, OutsidePolicy } from './orm/adapter-options.ts';
 export interface SignalsOptions extends AdapterOptions {
   /**
    * Give a `save()`, `destroy()` or `restore()` of an instance that has receivers a transaction of its own, if it is in
-   * none: what a post receiver throws then undoes the write. Default `false`, as Sequelize.
+   * none, and a `bulkCreate()` one for all of its rows: what a post receiver throws then undoes the write, and a call
+   * that fails midway leaves none of its rows. Default `false`, as Sequelize.
    */
   readonly atomic?: boolean;
 }
@@ -37,7 +38,8 @@ export interface SignalsOptions extends AdapterOptions {
  * `preSave` comes after validation; what receivers change is validated again and saved, also beside `save({ fields })`.
  *
  * A throw in a pre signal prevents the write. One in a post signal propagates, and undoes it in a transaction: yours,
- * or with `atomic`. Adds no queries; a model without receivers costs nothing.
+ * or with `atomic`. A write outside a transaction adds no queries, but with `bulk: 'individual'`, `atomic`, or a
+ * receiver that sets what `bulkCreate({ fields })` leaves out; a model without receivers costs nothing.
  *
  * @returns a `Disposable` that leaves the Sequelize as it was.
  * @throws TypeError if an option is wrong; Error if signals are attached to this Sequelize already.

@@ -205,12 +205,14 @@ describe('Sequelize', () => {
     await Person.bulkCreate([{ id: 1, name: 'c' }], { updateOnDuplicate: ['name'] });
     await Person.destroy({ where: { name: 'c' } });
     await Note.restore();
+    await Person.truncate();
     expect(log).toEqual([
       'true update {"name":"a"} undefined',
       'true upsert undefined 1',
       'true upsert undefined 1',
       'true delete {"name":"c"} undefined',
       'true update undefined undefined',
+      'true delete undefined undefined',
     ]);
   });
 
@@ -227,6 +229,35 @@ describe('Sequelize', () => {
     await Person.update({ age: 5 }, { where: { name: ['a', 'b'] }, individualHooks: true });
     await Person.destroy({ where: { name: 'c' }, individualHooks: true });
     expect(log.sort()).toEqual(['a false age', 'b false age', 'c true ', 'preDelete c']);
+  });
+
+  test("bulk: 'individual' reads a row again that the statement moves out of the default scope of the model", async () => {
+    await open({ bulk: 'individual' });
+    class Ticket extends Model {}
+    const fields = { state: DataTypes.TEXT, secret: DataTypes.TEXT };
+    const defaultScope = { where: { state: 'open' }, attributes: { exclude: ['secret'] } };
+    Ticket.init(fields, { sequelize, timestamps: false, defaultScope });
+    await Ticket.sync();
+    const ticket = await Ticket.create({ state: 'open', secret: 'a' });
+    postSave.connect((_sender, { instance, changes }) => log.push(JSON.stringify([instance, changes])), {
+      sender: Ticket,
+      owner,
+    });
+    expect(await Ticket.update({ state: 'shut' }, { where: {} })).toEqual([1]);
+    const row = { id: ticket.get('id'), state: 'shut', secret: 'a' };
+    expect(await Ticket.unscoped().findAll({ raw: true })).toEqual([row]);
+    expect(log.map((line) => JSON.parse(line) as unknown)).toEqual([[row, { state: { from: 'open', to: 'shut' } }]]);
+  });
+
+  test('atomic: a bulkCreate() with individualHooks that fails midway leaves none of its rows', async () => {
+    await open({ atomic: true });
+    await Person.create({ id: 2, name: 'b' });
+    postSave.connect(async () => Promise.resolve(), { owner });
+    const rows = [1, 2, 3].map((id) => ({ id, name: 'a' }));
+    await expect(Person.bulkCreate(rows, { individualHooks: true })).rejects.toThrow();
+    // those that have begun may end later
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await Person.findAll({ raw: true, attributes: ['id'] })).toEqual([{ id: 2 }]);
   });
 
   test('findOrCreate() sends postSave, and onCommit once its own transaction has committed', async () => {

@@ -146,7 +146,7 @@ async function inTransaction(statement: Statement, transaction: Transaction): Pr
   }
   if (!postSave.hasListeners(model)) return result;
   for (const row of rows) {
-    await row.reload({ transaction, hooks: false, paranoid: false } as never);
+    await readAgain(row, transaction);
     const outcome = differenceOf(images.get(row) ?? {}, row.dataValues as Values);
     await adapter.send(postSave, model, operation, { instance: row, raw: false, created: false, ...outcome });
   }
@@ -176,6 +176,14 @@ interface QueryGenerator {
 
 function isVirtual({ type }: { readonly type?: unknown }): boolean {
   return (type as { key?: unknown } | undefined)?.key === 'VIRTUAL';
+}
+
+/** Not `reload()`: it sees the row by the default scope of the model, which the statement may have moved it out of. */
+async function readAgain(row: Model, transaction: Transaction): Promise<void> {
+  const model = (row.constructor as ModelStatic<Model>).unscoped();
+  const found = await model.findOne({ where: row.where(), transaction, hooks: false, paranoid: false } as object);
+  // A trigger may have taken it away, which is no failure of the statement.
+  if (found !== null) row.set(found.dataValues, { raw: true, reset: true });
 }
 
 /** The condition, and the keys of the rows: one that has come to meet it meanwhile has had no signal. */

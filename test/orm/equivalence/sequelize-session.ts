@@ -1,10 +1,11 @@
 /** A database of Sequelize's, for the equivalence suite. */
 import { DataTypes, Model, type ModelStatic, Sequelize } from 'sequelize';
-import { attachSignals } from '../../../src/sequelize.ts';
+import { attachSignals, type SignalsOptions } from '../../../src/sequelize.ts';
 import { type Engine, freshDatabase } from '../../support/databases.ts';
 import { sqlite3 } from '../../support/sqlite3.ts';
 import type { Session } from '../equivalence.ts';
-import { perform, type Step } from './sequelize.ts';
+import { Row } from './sequelize-row.ts';
+import { atomically, perform, type Step } from './sequelize.ts';
 
 export type Models = Readonly<Record<'Person' | 'Seat' | 'Task' | 'Ticket' | 'Tag', ModelStatic<Model>>>;
 
@@ -32,29 +33,46 @@ export async function openSequelize(engine: Engine, name: string): Promise<Sessi
   }
   const tables = Object.values(sequelize.models);
   const empty: Readonly<Record<Engine, readonly string[]>> = {
-    sqlite: [...tables.map(({ tableName }) => `DELETE FROM ${tableName}`), 'DELETE FROM sqlite_sequence'],
+    sqlite: [
+      // What an ignored insert is given as its key is the last one of the connection, also of another program.
+      'INSERT OR REPLACE INTO tags (id) VALUES (1)',
+      ...tables.map(({ tableName }) => `DELETE FROM ${tableName}`),
+      'DELETE FROM sqlite_sequence',
+    ],
     postgres: [`TRUNCATE ${tables.map(({ tableName }) => tableName).join()} RESTART IDENTITY CASCADE`],
     mariadb: tables.map(({ tableName }) => `TRUNCATE ${tableName}`),
   };
   let attached: Disposable | undefined;
+  let isAtomic = false;
+  let imitates = false;
   return {
     async reset() {
       for (const statement of empty[engine]) await sequelize.query(statement, { logging: false });
       hooks.length = statements.length = 0;
     },
     attach(options) {
+      isAtomic = (options as SignalsOptions).atomic === true;
       attached = attachSignals(sequelize, options);
     },
     detach() {
       attached?.[Symbol.dispose]();
     },
+    imitate(options) {
+      imitates = true;
+      isAtomic = (options as SignalsOptions).atomic === true;
+    },
     async perform(step) {
       const before = hooks.length;
+      // Sequelize runs the hooks of these instances at once: their order is that of their waits.
+      const isAtOnce = /individualHooks|include|setT|addT/.test(JSON.stringify(step));
       try {
-        return await perform(step, sequelize, models);
+        return await (isAtomic && imitates ? atomically : perform)(step, sequelize, models);
+      } catch (error) {
+        // The rollback keeps the rows that have not been begun from being written: which those are is a matter of time.
+        if (isAtomic && isAtOnce) hooks.length = before;
+        throw error;
       } finally {
-        // Sequelize runs the hooks of these instances at once: their order is that of their waits.
-        if (/individualHooks|include|setT|addT/.test(JSON.stringify(step))) hooks.push(...hooks.splice(before).sort());
+        if (isAtOnce) hooks.push(...hooks.splice(before).sort());
       }
     },
     async rows() {
@@ -77,11 +95,11 @@ export async function openSequelize(engine: Engine, name: string): Promise<Sessi
 }
 
 function define(sequelize: Sequelize): Models {
-  class Person extends Model {}
-  class Seat extends Model {}
-  class Task extends Model {}
-  class Ticket extends Model {}
-  class Tag extends Model {}
+  class Person extends Row {}
+  class Seat extends Row {}
+  class Task extends Row {}
+  class Ticket extends Row {}
+  class Tag extends Row {}
   Person.init(
     {
       name: { type: DataTypes.STRING(20), allowNull: false, validate: { len: [1, 5] } },
@@ -142,8 +160,18 @@ function isTime(key: string): boolean {
 /** An argument of a hook. */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(textOf).join()}]`;
-  if (value instanceof Model) return `${value.constructor.name} ${jsonOf(value.dataValues)} ${String(value.changed())}`;
+  if (value instanceof Model) return `${value.constructor.name} ${jsonOf(value.dataValues)} ${changedOf(value)}`;
   return value === undefined ? '' : jsonOf(value);
+}
+
+function changedOf(value: Model): string {
+  const changed = value.changed();
+  return changed === false ? '' : withoutUpdateDate(changed);
+}
+
+/** It has changed, or not if the row was written before in the same millisecond. */
+export function withoutUpdateDate(changed: Iterable<unknown>): string {
+  return [...changed].filter((field) => field !== 'updatedAt').join();
 }
 
 const NOT_OF_THE_CALL = /^(transaction|model|logging|include.*|instance|association|parentRecord|parent)$/;

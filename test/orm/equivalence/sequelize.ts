@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { Association, Model, Op, Sequelize, Transaction } from 'sequelize';
 import { settle, type Subject } from '../equivalence.ts';
-import { type Models, openSequelize } from './sequelize-session.ts';
+import { savesEnded } from './sequelize-row.ts';
+import { type Models, openSequelize, withoutUpdateDate } from './sequelize-session.ts';
 
 type Name = keyof Models;
 export type Call = readonly [method: string, ...args: unknown[]];
@@ -65,6 +66,13 @@ export async function perform(
   return outcomes;
 }
 
+/** Run a step as `atomic` promises it: of a call that writes several rows and fails, none is left. */
+export function atomically(step: Step, sequelize: Sequelize, models: Models): Promise<unknown> {
+  const isOfSeveral = 'on' in step && ['create', 'bulkCreate'].includes(step.call[0]);
+  if (!isOfSeveral) return perform(step, sequelize, models);
+  return sequelize.transaction((transaction) => perform(step, sequelize, models, transaction));
+}
+
 /** Methods take their options last; what is given no options gets some in a transaction. */
 const ARGUMENTS: Readonly<Record<string, number>> = {
   ...{ create: 1, bulkCreate: 1, upsert: 1, update: 1, increment: 1, decrement: 1 },
@@ -80,9 +88,13 @@ async function play(on: object, [method, ...args]: Call, options: object | undef
     if (last === undefined || (typeof last === 'object' && last !== null && !Array.isArray(last)))
       given[at] = { ...last, ...options };
   }
-  // What is not there is a TypeError of both.
-  const result: unknown = await Reflect.apply((on as Record<string, never>)[method] as never, on, given);
-  return result === on ? 'itself' : result;
+  try {
+    // What is not there is a TypeError of both.
+    const result: unknown = await Reflect.apply((on as Record<string, never>)[method] as never, on, given);
+    return result === on ? 'itself' : result;
+  } finally {
+    await savesEnded();
+  }
 }
 
 function valueOf(argument: unknown): unknown {
@@ -249,6 +261,7 @@ export const sequelize: Subject<Step> = {
     if (value instanceof Transaction) return '[Transaction]';
     if (value instanceof Association) return '[Association]';
     if (value instanceof Date) return '[a time]';
+    if (value instanceof Set) return `[Set of ${withoutUpdateDate(value)}]`;
     return undefined;
   },
   entries: {
