@@ -450,6 +450,18 @@ describe.skipIf(process.env.DATABASE_URL === undefined)('on PostgreSQL', () => {
     expect(await dataSource.manager.count(Owner)).toBe(1);
   });
 
+  test("bulk: 'individual' in an aborted transaction calls the subscribers that the statement calls, and fails as it does", async () => {
+    await openPool(2, { bulk: 'individual' });
+    postDelete.connect(() => void log.push('postDelete'), { sender: Task, owner });
+    dataSource.subscribers.push({ beforeRemove: () => void log.push('beforeRemove') });
+    const deleted = dataSource.transaction(async (tx) => {
+      await tx.query('select nothing').catch(() => undefined);
+      await tx.delete(Task, [1]);
+    });
+    await expect(deleted).rejects.toMatchObject({ code: '25P02', query: expect.stringMatching(/^DELETE/) as string });
+    expect(log).toEqual(['beforeRemove']);
+  });
+
   test("bulk: 'individual' reads the primary, and not a replica that has not got the row yet", async () => {
     database = await freshDatabase('postgres', 'typeorm_faults');
     const replica = await freshDatabase('postgres', 'typeorm_faults_replica');

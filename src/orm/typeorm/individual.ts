@@ -38,7 +38,15 @@ export function individually(adapter: TypeormAdapter, write: CriteriaCall): Prom
   const [pre, post] = write.name === 'delete' ? ([preDelete, postDelete] as const) : ([preSave, postSave] as const);
   return adapter.perform(call, () =>
     adapter.inTransaction(write.manager, async (tx) => {
-      const rows = (await readRows(tx, write)).map((entity) => new CriteriaRow(entity, write, tx));
+      const perform = (): Promise<BuilderResult> =>
+        withCriteria({ where: write.criteria, isSplit: true }, () => write.run(tx));
+      const entities = await readRows(tx, write).catch((error: unknown) => {
+        if (isOfAbortedTransaction(error)) return undefined;
+        throw error;
+      });
+      // The statement cannot be done either, but the app's subscribers and error are to be those of the statement.
+      if (entities === undefined) return perform();
+      const rows = entities.map((entity) => new CriteriaRow(entity, write, tx));
       const send = async (signal: ModelSignal<ModelSignalKind>, moment: 'before' | 'after'): Promise<void> => {
         for (const row of rows) {
           const location = adapter.locationOf(tx.queryRunner, call);
@@ -47,7 +55,7 @@ export function individually(adapter: TypeormAdapter, write: CriteriaCall): Prom
       };
       await send(pre as ModelSignal<ModelSignalKind>, 'before');
       for (const row of rows) row.noteChanges();
-      const result = await withCriteria({ where: write.criteria, isSplit: true }, () => write.run(tx));
+      const result = await perform();
       if ((result.affected ?? 0) > rows.length) warnOfOthers(adapter, write);
       for (const row of rows) await row.writeChanges();
       await readComputed(tx, write, rows);
@@ -55,6 +63,11 @@ export function individually(adapter: TypeormAdapter, write: CriteriaCall): Prom
       return result;
     }),
   );
+}
+
+/** `in_failed_sql_transaction` of PostgreSQL: it refuses every statement until the rollback. */
+function isOfAbortedTransaction(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === '25P02';
 }
 
 /** Rows that another transaction has inserted since ours were read and locked were written, too. */

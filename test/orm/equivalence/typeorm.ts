@@ -1,7 +1,10 @@
 /** TypeORM's write API, for the equivalence suite. A step is a chain of calls on an EntityManager, as data. */
+import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { EntityManager, In, IsNull, MoreThan, Repository } from 'typeorm';
+import { EntityManager, In, IsNull, MoreThan, type QueryRunner, Repository } from 'typeorm';
+import { depthOf } from '../../../src/orm/typeorm/transactions.ts';
 import { settle, type Subject } from '../equivalence.ts';
+import { classOf } from './snapshot.ts';
 import { CLASSES, openTypeorm } from './typeorm-session.ts';
 
 type Model = keyof typeof CLASSES;
@@ -58,16 +61,32 @@ async function performStep(
     return [await settle(ended), outcomes];
   }
   const runner = manager.queryRunner ?? manager.dataSource.createQueryRunner();
+  const depth = depthOf(runner);
   try {
     outcomes.push(await settle(runner.startTransaction()), await all(step.runner, runner.manager));
     outcomes.push(await settle(runner.startTransaction()), await all(step.savepoint, runner.manager));
     outcomes.push(await settle(step.back ? runner.rollbackTransaction() : runner.commitTransaction()));
     outcomes.push(await settle(step.end === 'commit' ? runner.commitTransaction() : runner.rollbackTransaction()));
-    while (runner !== manager.queryRunner && runner.isTransactionActive) await runner.rollbackTransaction();
   } finally {
-    if (runner !== manager.queryRunner) await runner.release();
+    await rollBackTo(depth, runner);
+    if (runner !== manager.queryRunner) {
+      if (runner.isTransactionActive) await settle(runner.query('ROLLBACK'));
+      await runner.release();
+    }
   }
   return outcomes;
+}
+
+/**
+ * A level whose end has failed stays open. `transaction()` ends one level only, so that its connection would go back
+ * to the pool inside an aborted transaction, also without signals: no program after it could be compared.
+ */
+async function rollBackTo(depth: number, runner: QueryRunner): Promise<void> {
+  while (depthOf(runner) > depth) {
+    // In MariaDB, TRUNCATE commits, so that there are no savepoints any more.
+    const outcome = await settle(runner.rollbackTransaction());
+    if ('error' in (outcome as object)) return;
+  }
 }
 
 async function play(on: EntityManager, calls: readonly Call[]): Promise<unknown> {
@@ -78,6 +97,18 @@ async function play(on: EntityManager, calls: readonly Call[]): Promise<unknown>
   }, on);
   return result instanceof EntityManager || result instanceof Repository ? 'a handle' : result;
 }
+
+/**
+ * What mysql2 answers to a write. One bit of its status says whether a transaction is open: where receivers listen, the
+ * rows of one call are in one transaction, so that none stays when a receiver throws.
+ */
+function textOfHeader(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || classOf(value) !== 'ResultSetHeader < Object') return undefined;
+  const { serverStatus, ...header } = value as { readonly serverStatus: number };
+  return inspect({ ...header, serverStatus: serverStatus & ~SERVER_STATUS_IN_TRANS });
+}
+
+const SERVER_STATUS_IN_TRANS = 1;
 
 const OPERATORS = { In, MoreThan, IsNull };
 
@@ -231,7 +262,7 @@ export const typeorm: Subject<Step> = {
   engines: ['sqlite', 'postgres', 'mariadb'],
   api: { EntityManager: EntityManager.prototype, Repository: Repository.prototype },
   options: {},
-  leaf: (value) => (value instanceof Date ? 'a time' : undefined),
+  leaf: (value) => (value instanceof Date ? 'a time' : textOfHeader(value)),
   entries: {
     save: {
       covers: covers(['save']),
