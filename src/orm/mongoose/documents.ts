@@ -7,6 +7,7 @@ import { type BulkSave, currentBulkSave } from './calls.ts';
 import { isWrittenIn } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';
 import { sessionIn } from './sessions.ts';
+import { trackChanges } from './tracked.ts';
 import { type Internals, isNew, type Row, storedRow, type Written, writtenBy, writtenPaths } from './written.ts';
 
 /** The model of a document, which a schema path called `db` or `model` cannot hide. */
@@ -36,6 +37,7 @@ export function saveHooks(
     await adapter.send(preSave, model, context, () => ({ instance: document, raw: false, ...written() }));
     await read();
     if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
+    trackChanges(session, document);
     saving.set(document, { context, written: written() });
   }
 
