@@ -34,10 +34,11 @@ export function saveHooks(
     };
     await read();
     const written = (): Written => writtenBy(document, stored);
+    const trackAgain = trackChanges(session, document);
     await adapter.send(preSave, model, context, () => ({ instance: document, raw: false, ...written() }));
     await read();
     if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
-    trackChanges(session, document);
+    trackAgain();
     saving.set(document, { context, written: written() });
   }
 

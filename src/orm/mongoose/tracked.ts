@@ -20,13 +20,18 @@ function trackedIn(session: ClientSession): TrackedDocuments | undefined {
 }
 
 /**
- * What receivers have changed is part of the save, and has to be written again where the transaction is tried again.
- * Mongoose has looked before them.
+ * What receivers change is part of the save, and has to be written again where the transaction is tried again. Mongoose
+ * has looked before them.
+ *
+ * @returns to be called after the receivers
  */
-export function trackChanges(session: ClientSession | undefined, document: Document): void {
+export function trackChanges(session: ClientSession | undefined, document: Document): () => void {
   const tracked = session === undefined ? undefined : trackedIn(session)?.get(document);
-  if (tracked === undefined) return;
-  for (const path of document.directModifiedPaths()) tracked.modifiedPaths.add(path);
+  if (tracked === undefined) return () => undefined;
+  const before = new Set(document.directModifiedPaths());
+  return () => {
+    for (const path of document.directModifiedPaths()) if (!before.has(path)) tracked.modifiedPaths.add(path);
+  };
 }
 
 /**
