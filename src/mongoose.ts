@@ -1,5 +1,5 @@
 /**
- * Mongoose 9 and 8: saving and deleting documents sends the model signals.
+ * Mongoose 9: saving and deleting documents sends the model signals.
  *
  * | signal | sent |
  * |---|---|

@@ -7,6 +7,7 @@ import { type BulkSave, currentBulkSave } from './calls.ts';
 import { isWrittenIn } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';
 import { sessionIn } from './sessions.ts';
+import { trackChanges } from './tracked.ts';
 import { type Internals, isNew, type Row, storedRow, type Written, writtenBy, writtenPaths } from './written.ts';
 
 /** The model of a document, which a schema path called `db` or `model` cannot hide. */
@@ -33,9 +34,11 @@ export function saveHooks(
     };
     await read();
     const written = (): Written => writtenBy(document, stored);
+    const trackAgain = trackChanges(session, document);
     await adapter.send(preSave, model, context, () => ({ instance: document, raw: false, ...written() }));
     await read();
     if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
+    trackAgain();
     saving.set(document, { context, written: written() });
   }
 

@@ -1,5 +1,6 @@
 import type { ClientSession, Document } from 'mongoose';
 import type { AnyModel } from './adapter.ts';
+import { unmarkAsOutside } from './tracked.ts';
 import { type Internals, isNew, versionOf } from './written.ts';
 
 /** What a document says of itself before it is written. */
@@ -29,12 +30,23 @@ export async function inTransaction<T>(
   const documents = new Map<Document, State>();
   let session: ClientSession | undefined;
   let failure: { readonly error: unknown } | undefined;
+  let endFirstTry: (() => void) | undefined;
+  let isDone = false;
   try {
     const result = await model.db.transaction(async (own) => {
       session = own;
       written.set(own, documents);
+      if (endFirstTry === undefined) endFirstTry = unmarkAsOutside(own);
+      else endFirstTry();
+      // Mongoose sets documents back if this fails, and not if the commit does.
+      if (isDone) {
+        isDone = false;
+        throw toBeTriedAgain(model);
+      }
       try {
-        return await work(own);
+        const done = await work(own);
+        isDone = true;
+        return done;
       } catch (error) {
         const isChanged = [...documents].some(([document, state]) => hasChanged(document, state));
         if (isChanged || isTransient(error) || !own.inTransaction()) throw error;
@@ -73,6 +85,12 @@ function hasChanged(document: Document, before: State): boolean {
   // What is new is written whole the next time.
   if (now.isNew) return false;
   return now.version !== before.version || before.modified.some((path) => !now.modified.includes(path));
+}
+
+function toBeTriedAgain({ base }: AnyModel): Error {
+  const error = new base.mongo.MongoError('The commit has failed, and the transaction is tried again.');
+  error.addErrorLabel('TransientTransactionError');
+  return error;
 }
 
 /** Whether the driver will try the transaction again. */

@@ -27,7 +27,7 @@ export function makePlugin(options: MongooseOptions): Plugin {
   const plugin = (schema: Schema): void => {
     const { base } = schema as { base?: Base };
     if (base !== undefined && !checked.has(base)) {
-      assertSupported('Mongoose', base.version, '8.0.0', '10.0.0');
+      assertSupported('Mongoose', base.version, '9.3.0', '10.0.0');
       checked.add(base);
       if (base.plugins?.some(([each]) => each === plugin) === true) warnIfLate(base);
     }

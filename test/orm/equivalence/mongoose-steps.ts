@@ -24,7 +24,7 @@ export type How = 'connection.transaction()' | 'ambient' | 'withTransaction()' |
 /** What the step comes to; an error with all that it tells. */
 export async function perform(step: Step, world: World): Promise<unknown> {
   try {
-    return await run(step, world, undefined);
+    return await run(step, world, undefined, []);
   } catch (error) {
     // The programs end there.
     if (error instanceof Error && error.message.includes("refused (bulk: 'throw')")) throw error;
@@ -32,7 +32,13 @@ export async function perform(step: Step, world: World): Promise<unknown> {
   }
 }
 
-async function run(step: Step, world: World, session: ClientSession | undefined): Promise<unknown> {
+/** @param cutShort - gets what a step came to before an error of the server has ended it, with its transaction */
+async function run(
+  step: Step,
+  world: World,
+  session: ClientSession | undefined,
+  cutShort: unknown[],
+): Promise<unknown> {
   if ('transaction' in step) return session === undefined ? transaction(step, world) : 'is in one already';
   if ('on' in step) {
     const on = world.models[step.on];
@@ -47,13 +53,17 @@ async function run(step: Step, world: World, session: ClientSession | undefined)
         : new model(valueOf(step.made));
     if (typeof document !== 'object' || document === null) return 'no such document';
     const outcomes: unknown[] = [];
-    for (const [path, ...args] of step.calls) {
+    const callOne = async ([path, ...args]: Call): Promise<unknown> => {
       const keys = path.split('.');
       const method = keys.pop() as string;
       const on = keys.reduce<unknown>((each, key) => (each as Record<string, unknown> | undefined)?.[key], document);
-      outcomes.push(
-        await settled(() => resultOf(document, called(on as object, [method, ...args], session), []), session),
-      );
+      return settled(() => resultOf(document, called(on as object, [method, ...args], session), []), session);
+    };
+    try {
+      for (const call of step.calls) outcomes.push(await callOne(call));
+    } catch (error) {
+      cutShort.push(outcomes);
+      throw error;
     }
     return [outcomes, document];
   }
@@ -80,7 +90,7 @@ async function transaction(
     if (++attempts > 2) throw new RangeError('tried too often');
     for (const step of steps) {
       const passed = how === 'ambient' ? AMBIENT : session;
-      outcomes.push(await settled(() => run(step, world, passed), how === 'by hand' ? undefined : session));
+      outcomes.push(await settled(() => run(step, world, passed, outcomes), how === 'by hand' ? undefined : session));
     }
     if (end === 'throw') throw new RangeError('thrown in the transaction');
     return 'returned';
