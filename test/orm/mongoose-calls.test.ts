@@ -614,7 +614,7 @@ describe('the plugin', () => {
     const other = new mongoose.Mongoose();
     (other as { version: string }).version = '7.8.0';
     other.plugin(signals() as never);
-    expect(() => other.model('A', new other.Schema({}))).toThrow(/supports Mongoose from 8\.0\.0 on.*"7\.8\.0"/);
+    expect(() => other.model('A', new other.Schema({}))).toThrow(/supports Mongoose from 9\.3\.0 on.*"7\.8\.0"/);
   });
 
   test('warns when it comes after models were compiled', async () => {
