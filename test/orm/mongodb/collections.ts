@@ -64,6 +64,8 @@ export class Collections {
 
   transaction(session: string, starts: boolean): Transaction {
     if (starts) {
+      // As the driver does for two operations at once, of which neither has been answered.
+      if (this.transactions.has(session)) throw alreadyStarted();
       let end = (): void => undefined;
       const ended = new Promise<void>((resolve) => (end = resolve));
       const snapshot = new Map([...this.committed].map(([name, documents]) => [name, new Map(documents)]));
@@ -189,6 +191,15 @@ function writeConflict(): Error {
   return failure(112, 'Caused by :: Write conflict during plan execution and yielding is disabled.', {
     errorLabels: ['TransientTransactionError'],
   });
+}
+
+export const ALREADY_STARTED = 50_911;
+
+function alreadyStarted(): Error {
+  return failure(
+    ALREADY_STARTED,
+    'Cannot start a transaction at given transaction number: a transaction with the same number is in progress.',
+  );
 }
 
 function noSuchTransaction(): Error {

@@ -1,7 +1,7 @@
 /** What a MongoDB server does with commands, of which it knows those that a driver sends for an app. */
 import { BSON } from 'bson';
 import { aggregate, Query } from 'mingo';
-import { Collections, type Document, failure, idOf, type Transaction } from './collections.ts';
+import { ALREADY_STARTED, Collections, type Document, failure, idOf, type Transaction } from './collections.ts';
 import { changed, insertedBy, isSame } from './updates.ts';
 
 export type { Document } from './collections.ts';
@@ -51,8 +51,8 @@ export class Store {
       return { ...(await this.execute(name, command, address)), ok: 1 };
     } catch (error) {
       const { message, code = 1, errorLabels } = error as Error & { code?: number; errorLabels?: string[] };
-      // a transaction does not survive an error in it
-      if (command.autocommit === false) this.collections.abort(sessionOf(command));
+      // a transaction does not survive an error in it; to start it once more is none in it
+      if (command.autocommit === false && code !== ALREADY_STARTED) this.collections.abort(sessionOf(command));
       return { ok: 0, errmsg: message, code, ...(errorLabels === undefined ? {} : { errorLabels }) };
     }
   }
