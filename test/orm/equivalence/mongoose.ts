@@ -313,11 +313,14 @@ const BULK_SAVE = {
 };
 
 function several(sound: Sound): fc.Arbitrary<Step> {
-  return model.chain((documents) =>
-    fc.record({
+  return model.chain((documents) => {
+    // The third person is not valid.
+    const isPerson = documents === 'Person' || documents === 'Employee';
+    const filters = sound === 'sound' && isPerson ? some({ name: 'a' }) : FILTERS[documents];
+    const several = fc.record({
       documents: fc.constant(documents),
       made: fc.array(made(documents, sound), { maxLength: 2 }),
-      found: fc.oneof(FILTERS[documents], fc.constant(null)),
+      found: fc.oneof(filters, fc.constant(null)),
       change:
         sound === 'sound'
           ? fc.constant<Call>(['set', 'name', 'd'])
@@ -327,8 +330,10 @@ function several(sound: Sound): fc.Arbitrary<Step> {
         options(INSERT_MANY).map((given): Call => ['insertMany', given]),
         options(CREATE).map((given): Call => ['create', given]),
       ),
-    }),
-  );
+    });
+    // `create()` saves side by side: of several that fail, which fails first is chance.
+    return several.map((step) => (sound === 'any' && step.call[0] === 'create' ? { ...step, found: null } : step));
+  });
 }
 
 function excuse(reason: string, of: string, ...methods: readonly string[]): Record<string, string> {
