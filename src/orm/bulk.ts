@@ -56,5 +56,3 @@ export class BulkGuard {
     warnOnce(this.warned, 'TOCSIN_BULK', site, detail, message);
   }
 }
-
-export { callSite } from '../core/origin.ts';

@@ -26,9 +26,9 @@ export interface TransactionRun<THandle, TOptions extends Required<AdapterOption
   readonly body: (handle: THandle, inner: WriteScope<TOptions>) => Promise<T>;
   /**
    * Whether the database will answer `COMMIT` with a rollback, because a query has failed and somebody has caught the
-   * error. Asked before the commit if something waits for it, or if the adapter has opened the transaction.
+   * error. Asked before the commit if a payload was given out, or if the adapter has opened the transaction.
    */
-  readonly isDoomed?: (handle: THandle) => Promise<boolean>;
+  readonly isDoomed?: (handle: THandle, transaction: TransactionNode) => Promise<boolean>;
   /** Whether the adapter has opened it, and not the app. */
   readonly own: boolean;
   /** The name of the savepoint, if it is one and others may have the same. */
@@ -83,7 +83,7 @@ export class WriteScope<TOptions extends Required<AdapterOptions> = Required<Ada
             const value = await body(handle, inner);
             inner.ended = true;
             if (savepoint !== undefined) node.release();
-            else if ((own || node.isWatched) && (await isDoomed?.(handle)) === true) {
+            else if ((own || node.isWatched) && (await isDoomed?.(handle, node)) === true) {
               node.rollback();
               if (own) throw doomedError();
             }

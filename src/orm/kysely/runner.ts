@@ -149,20 +149,7 @@ export function runTransaction<T>(
   body: (tx: AnyTransaction, inner: Scope) => Promise<T>,
   own: boolean,
 ): Promise<T> {
-  let node: TransactionNode | undefined;
-  return scope.runTransaction({
-    open,
-    own,
-    body: async (tx: AnyTransaction, inner) => {
-      const { transaction } = inner;
-      node = transaction;
-      const value = await body(tx, inner);
-      // Whatever is asked for later must know it, too.
-      if (!own && transaction !== undefined && (await isDoomed(transaction, tx))) transaction.rollback();
-      return value;
-    },
-    isDoomed: async (tx) => node !== undefined && isDoomed(node, tx),
-  });
+  return scope.runTransaction({ open, body, own, isDoomed: (tx, node) => isDoomed(node, tx) });
 }
 
 /** Whether PostgreSQL will answer `commit` with a rollback. Kysely before 0.29.8 does not tell. */

@@ -1,5 +1,6 @@
 import { postBulk } from '../../models.ts';
-import { callSite, hasReceivers } from '../bulk.ts';
+import { callSite } from '../../core/origin.ts';
+import { hasReceivers } from '../bulk.ts';
 import type { WriteContext } from '../send-model-signal.ts';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
 import { writeIndividually } from './individual.ts';
