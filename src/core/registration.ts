@@ -1,7 +1,7 @@
 import { describe, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { PLAIN, type Settings, thisArgument } from './options.ts';
-import type { AnyFunction, AnySignal, Connection } from './types.ts';
+import type { AbortSignalLike, AnyFunction, AnySignal, Connection } from './types.ts';
 
 /** The registry of one signal, as far as a connection needs it. */
 export interface Keeper {
@@ -34,6 +34,7 @@ export interface Hold extends Callee {
 
 /** A set of connections to leave when one ends: an owner's, or an AbortSignal's. */
 export interface Group {
+  readonly abortSignal: AbortSignalLike | undefined;
   leave(connection: Handle): void;
 }
 

@@ -1,7 +1,7 @@
 import { Bucket } from './bucket.ts';
 import { describe, isObject, nameOf, signalName } from './describe.ts';
 import { type Kind, PLAIN_KIND } from './kind.ts';
-import { tie } from './lifetime.ts';
+import { prolong, tie } from './lifetime.ts';
 import {
   assertReceiver,
   type ConnectRequest,
@@ -104,20 +104,20 @@ export class Registry implements Keeper, Sweepable {
   connect(receiver: unknown, options: unknown): Connection {
     assertReceiver(receiver);
     const request = parseConnectOptions(options, this.kind.rules);
-    const { sender, owner } = request;
+    const { sender, owner, signal } = request;
     let { settings } = request;
+    // a connection that was over before it began
+    const ended = signal?.aborted === true;
     const existing = this.existing(receiver, request);
     if (existing !== undefined) {
       const { priority } = existing.settings;
-      if (
+      const same =
         !settings.replace ||
-        (existing.receiver === receiver && difference(existing.settings, { ...settings, priority }) === undefined)
-      )
-        return existing.connection;
+        (existing.receiver === receiver && difference(existing.settings, { ...settings, priority }) === undefined);
+      if (same && !ended) return prolong(existing.connection, signal);
       settings = { ...settings, priority };
     }
-    // a connection that was over before it began
-    if (settings.signal?.aborted === true) return new Registration(this.any, 0, PLAIN, undefined);
+    if (ended) return new Registration(this.any, 0, PLAIN, undefined);
 
     existing?.disconnect();
     const registration = this.bucketFor(sender).add(receiver, existing?.order ?? this.version, settings, owner);
@@ -126,7 +126,7 @@ export class Registry implements Keeper, Sweepable {
     const { connection } = registration;
     if (registration.home !== this.any) this.keyed.add(connection);
     try {
-      tie(connection, owner, settings.signal);
+      tie(connection, owner, signal);
     } catch (error) {
       connection.disconnect();
       throw error;
