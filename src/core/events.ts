@@ -2,8 +2,9 @@ import { describe } from './describe.ts';
 import { asyncDispose } from './dispose.ts';
 import type { ArgsOf, SenderOf } from './decorator-types.ts';
 import { parseOptions, type Rule, RULES } from './options.ts';
+import { shared } from './shared.ts';
 import { isSignal } from './signal.ts';
-import type { AbortSignalLike, AnySignal, Connection } from './types.ts';
+import type { AbortSignalLike, AnyFunction, AnySignal, Connection } from './types.ts';
 
 /** Options of `once()`. */
 export interface OnceOptions<TSender = unknown> {
@@ -31,6 +32,9 @@ export interface SignalIterator<TEvent> extends AsyncIterableIterator<TEvent>, A
   [Symbol.asyncIterator](): this;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** The receivers behind `once()` and `on()`: they only wait and do nothing that a mute could be meant for. */
+export const waiters: WeakSet<AnyFunction> = /* @__PURE__ */ shared('waiters', () => new WeakSet());
 
 type EventOf<TSignal extends AnySignal, TSender> = [sender: TSender, args: ArgsOf<TSignal, TSender>];
 
@@ -61,13 +65,12 @@ export function once(signal: unknown, options?: unknown): Promise<[unknown, unkn
   return new Promise((resolve, reject) => {
     const { sender = null, signal: abortSignal } = parse(signal, options, 'once()');
     if (abortSignal?.aborted === true) throw abortError(abortSignal);
-    const connection = (signal as AnySignal).connect(
-      (from: unknown, args: unknown) => {
-        abortSignal?.removeEventListener('abort', abort);
-        resolve([from, args]);
-      },
-      { sender, once: true },
-    );
+    const receive = (from: unknown, args: unknown): void => {
+      abortSignal?.removeEventListener('abort', abort);
+      resolve([from, args]);
+    };
+    waiters.add(receive);
+    const connection = (signal as AnySignal).connect(receive, { sender, once: true });
     const abort = (): void => {
       connection.disconnect();
       reject(abortError(abortSignal));
@@ -235,6 +238,7 @@ function bufferedIterator(
   const receive = (from: unknown, args: unknown): void => {
     buffer.push([from, args], highWaterMark);
   };
+  waiters.add(receive);
   const connection = signal.connect(receive, { sender, owner: iterator });
   const abort = listenWeakly(abortSignal, buffer);
   buffer.whenClosed(() => {

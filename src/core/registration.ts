@@ -73,13 +73,21 @@ export abstract class Handle implements Connection {
   }
 
   /** How it is printed: what it connects, and not what it is made of. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  toString(): string {
     const { signal, receiver, sender } = this;
     const subject =
       receiver === undefined
         ? '(ended)'
         : `${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
     return `Connection ${signalName(signal)} → ${subject}`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 }
 

@@ -120,6 +120,10 @@ export interface Connection extends Disposable {
   disconnect(): boolean;
   /** `disconnect()`, for `using`. */
   [Symbol.dispose](): void;
+  /** What it connects, for people: `Connection saved → audit for class User`. So Node and Deno print it, too. */
+  toString(): string;
+  /** The same, for `JSON.stringify()`. */
+  toJSON(): string;
 }
 
 /**

@@ -523,6 +523,17 @@ describe('signal', () => {
   });
 });
 
+test('a Connection and a Signal are strings for people, and a Connection is JSON', () => {
+  const signal = new Signal('saved');
+  const connection = signal.connect(function audit() {}, { sender: class User {} });
+  expect(String(connection)).toBe('Connection saved → audit for class User');
+  expect(JSON.stringify({ connection })).toBe('{"connection":"Connection saved → audit for class User"}');
+  expect(String(signal)).toBe('Signal saved { 1 connected }');
+  expect(JSON.stringify(signal)).toBe('{"name":"saved"}');
+  connection.disconnect();
+  expect(JSON.stringify(connection)).toBe('"Connection saved → (ended)"');
+});
+
 describe('several AbortSignals on one registration', () => {
   class User {}
   const ways: [string, () => object][] = [
