@@ -182,7 +182,7 @@ function memberOf(self: object, value: unknown, { name, access, private: isPriva
     const method = function (this: unknown, ...args: unknown[]): unknown {
       return Reflect.apply(read(this) as AnyFunction, this, args);
     };
-    return Object.defineProperty(method, 'name', { value: String(name) });
+    return Object.defineProperty(method, 'name', { __proto__: null, value: String(name) } as PropertyDescriptor);
   }
 }
 
@@ -243,7 +243,7 @@ function parseSignals(signals: unknown) {
 
 /** What a decorated method is called on is its owner. */
 function assertNoOwner({ signals, options }: Wish, where: string, isStatic: boolean): void {
-  if ('owner' in options)
+  if (Object.hasOwn(options, 'owner'))
     throw new TypeError(
       `owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`,
     );

@@ -1,4 +1,4 @@
-import { describe, isPromise, nameOf, signalName } from './describe.ts';
+import { describe, isObject, isPromise, nameOf, printableLines, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { shared } from './shared.ts';
 import type { AnyFunction, AnySignal } from './types.ts';
@@ -82,8 +82,25 @@ export function report(error: unknown, context: ErrorContext): void {
 /** Printing looks at an error, which may throw in turn, and nobody is left to catch that. */
 function print(message: string, error: unknown): void {
   try {
-    console.error(message, error);
+    const raw = rawText(error);
+    const text = printableLines(raw);
+    console.error(message, text === raw ? error : text);
   } catch {
-    console.error(message, describe(error));
+    try {
+      console.error(message, describe(error));
+    } catch {
+      // there is no console to print to
+    }
   }
+}
+
+/** What a console would print of an error as it is: a thrown text, a stack, and those of what caused it. */
+function rawText(error: unknown, depth = 8): string {
+  if (!isObject(error)) return String(error);
+  const { stack, cause, errors } = error as Partial<Record<string, unknown>>;
+  const more = depth === 0 ? [] : [cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
+  return [
+    typeof stack === 'string' ? stack : '',
+    ...more.filter((each) => each !== undefined).map((each) => rawText(each, depth - 1)),
+  ].join('\n');
 }

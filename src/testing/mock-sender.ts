@@ -30,7 +30,7 @@ export function mockSender<TShape extends object = object>(name: string, shape?:
       Object.assign(this, copyOf(shape ?? {}), values);
     }
   };
-  Object.defineProperty(mock, 'name', { value: name, configurable: true });
+  Object.defineProperty(mock, 'name', { __proto__: null, value: name, configurable: true } as PropertyDescriptor);
   return mock as unknown as MockSender<TShape>;
 }
 
