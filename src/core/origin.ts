@@ -110,7 +110,13 @@ function replace(property: 'stackTraceLimit' | 'prepareStackTrace', value: unkno
 function originIn(line: string): Origin | undefined {
   const [end = '', row = '', column = ''] = /:(\d+):(\d+)\)?$/.exec(line) ?? [];
   // An expression that looked for the place, too, would take quadratic time in the length of a function's name.
-  const place = end === '' ? '' : (line.slice(0, -end.length).split(/[\s()@]/).at(-1) ?? '');
+  const place =
+    end === ''
+      ? ''
+      : (line
+          .slice(0, -end.length)
+          .split(/[\s()@]/)
+          .at(-1) ?? '');
   return place === '' ? undefined : { file: pathOf(place), line: Number(row), column: Number(column) };
 }
 

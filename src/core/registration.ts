@@ -1,6 +1,7 @@
 import { describe, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { PLAIN, type Settings, thisArgument } from './options.ts';
+import { watching } from './watching.ts';
 import type { AbortSignalLike, AnyFunction, AnySignal, Connection } from './types.ts';
 
 /** The registry of one signal, as far as a connection needs it. */
@@ -65,7 +66,9 @@ export abstract class Handle implements Connection {
   }
 
   disconnect(): boolean {
-    return this.keeper.end(this);
+    const ended = this.keeper.end(this);
+    watching.changed?.(this.signal);
+    return ended;
   }
 
   [dispose](): void {
