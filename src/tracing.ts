@@ -6,7 +6,12 @@ import { recordOrigins } from './tracing/origins.ts';
 
 export type { SendMethod, SkipReason } from './core/observe.ts';
 export type { Origin } from './core/origin.ts';
-export { type DiagnosticsOptions, publishDiagnostics, type ReceiverMessage, type SendMessage } from './tracing/diagnostics.ts';
+export {
+  type DiagnosticsOptions,
+  publishDiagnostics,
+  type ReceiverMessage,
+  type SendMessage,
+} from './tracing/diagnostics.ts';
 export { type HtmlOptions, toHtml } from './tracing/html.ts';
 export { inspect, type ReceiverListing, type SignalListing } from './tracing/inspect.ts';
 export { toMermaid } from './tracing/mermaid.ts';

@@ -102,7 +102,7 @@ export function once(given: unknown, options?: unknown): Promise<unknown[]> {
         if (predicate !== undefined && !predicate(from, args, signal)) return;
         resolve(signals === given ? [from, args, signal] : [from, args]);
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
       finish();
     };

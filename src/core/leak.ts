@@ -1,4 +1,4 @@
-import { describe, nameOf, signalName } from './describe.ts';
+import { describe, signalName } from './describe.ts';
 import type { Home } from './registration.ts';
 import { shared } from './shared.ts';
 import type { AnySignal } from './types.ts';
@@ -22,18 +22,18 @@ export function warnOfLeak(signal: AnySignal, home: Home): void {
   const limit = limits.of.get(signal) ?? limits.every;
   if (size <= limit || size < (countAt.get(home) ?? 0)) return;
   // those with an owner and weak ones go by themselves
-  const strong = [...registrations.values()].filter(({ target }) => typeof target === 'function');
-  const leaks = strong.length > limit;
+  const strong = [...registrations.values()].filter(({ target }) => typeof target === 'function').length;
+  const leaks = strong > limit;
   countAt.set(home, leaks ? Infinity : size * 2);
   try {
     const { process } = globalThis as {
       process?: { env: Record<string, string | undefined>; emitWarning(message: string, type: string): void };
     };
-    if (!leaks || process?.env.NODE_ENV === 'production') return;
-    process?.emitWarning(
-      `Possible memory leak: ${String(strong.length)} receivers of ${signalName(signal)} for ${sender == null ? 'any sender' : describe(sender)}, the last one ${nameOf(strong.at(-1)?.receiver)}. They are held strongly: disconnect them, or give them an owner or an AbortSignal. setMaxListeners() raises the limit.`,
-      'MaxListenersExceededWarning',
-    );
+    if (leaks && process?.env.NODE_ENV !== 'production')
+      process?.emitWarning(
+        `${String(strong)} receivers of ${signalName(signal)} for ${sender === undefined ? 'any sender' : describe(sender)} are held strongly: a leak? Disconnect them, give them an owner, or see setMaxListeners()`,
+        'MaxListenersExceededWarning',
+      );
   } catch {
     // An app may have made warnings throw, and Deno may refuse the environment.
   }

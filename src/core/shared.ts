@@ -12,30 +12,23 @@ const process: unique symbol = Symbol.for('tocsin/1');
  */
 export function shared<T extends object>(name: string, create: () => T): T {
   const holder = globalThis as { [process]?: unknown };
-  let entries = holder[process];
-  if (entries === undefined) {
-    entries = new Map();
-    try {
-      // without a prototype, for whatever Object.prototype has would count as part of it
-      Object.defineProperty(holder, process, { __proto__: null, value: entries } as PropertyDescriptor);
-    } catch (cause) {
-      throw new Error('tocsin keeps on globalThis what all its copies share: import it before that is frozen', {
-        cause,
-      });
-    }
+  // a descriptor without a prototype, for whatever Object.prototype has would count as part of it
+  if (holder[process] === undefined)
+    Reflect.defineProperty(holder, process, { __proto__: null, value: new Map() } as PropertyDescriptor);
+  const entries = holder[process];
+  if (isLike(entries, new Map())) {
+    const made = create();
+    const entry = (entries as Map<string, T>).get(name) ?? made;
+    (entries as Map<string, T>).set(name, entry);
+    if (isLike(entry, made)) return entry;
   }
-  const made = create();
-  const known = tagOf(entries) === tagOf(new Map()) ? entries : undefined;
-  const entry = (known as Map<string, object> | undefined)?.get(name) ?? made;
-  if (known === undefined || tagOf(entry) !== tagOf(made))
-    throw new Error(
-      `globalThis[Symbol.for('tocsin/1')] is not what tocsin puts there ("${name}"): another package has taken the place`,
-    );
-  (known as Map<string, object>).set(name, entry);
-  return entry as T;
+  throw new Error(
+    `tocsin keeps "${name}" for all its copies in globalThis[Symbol.for('tocsin/1')], but another package has taken that place, or globalThis was frozen before`,
+  );
 }
 
-/** What a value is, in any realm. */
-function tagOf(value: unknown): string {
-  return Object.prototype.toString.call(value);
+/** Whether they are of one kind, in whichever realms. */
+function isLike(value: unknown, other: unknown): boolean {
+  const tagOf = (each: unknown): string => Object.prototype.toString.call(each);
+  return tagOf(value) === tagOf(other);
 }

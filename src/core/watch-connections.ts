@@ -32,7 +32,7 @@ const aFunction: Rule = (value) => value !== undefined && typeof value !== 'func
  * the last one has ended, within the call that ended it, or after the collection that took it. They alternate: `first`
  * is called at once if somebody listens already, and `last` by disposing of the watch if somebody still does. `once()`
  * and `on()` count as listeners, recordings and traces do not; within `isolate()` nobody listens. Neither is awaited,
- * and what they throw or reject with is reported (`onError()`): it fails no `connect()`. The watch ends with the signal.
+ * and what they throw or reject with is reported (`onError()`): it fails no `connect()`. A watch ends with its signal.
  *
  * @returns a `Disposable` that ends it.
  * @throws TypeError if it is no signal, or an option is unknown or no function.

@@ -58,8 +58,8 @@ const current = new AsyncLocalStorage<ReceiverMessage>();
  * `asyncEnd`; the others with `end`. Without subscribers next to nothing is done.
  *
  * However often it is called, each is published once, until all that was returned is disposed of. Subscribers get
- * senders, payloads, results and errors as they are: give `redact` where a subscriber must not see them all. What any of
- * several calls hides is hidden.
+ * senders, payloads, results and errors as they are: give `redact` where a subscriber must not see them all. What any
+ * of several calls hides is hidden.
  *
  * @returns a `Disposable` that stops it.
  * @throws TypeError if an option is unknown or wrong.

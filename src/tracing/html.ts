@@ -35,10 +35,7 @@ interface Both {
  * page.includes('"<script>') // false
  * ```
  */
-export function toHtml(
-  shown: Shown | Both,
-  { title = 'Signals', redact }: HtmlOptions = {},
-): string {
+export function toHtml(shown: Shown | Both, { title = 'Signals', redact }: HtmlOptions = {}): string {
   const parts = isBoth(shown) ? [...shown.listings, shown.trace] : [shown].flat();
   const listings = (parts.filter((part) => !isTrace(part)) as SignalListing[]).map(({ name, receivers }) => ({
     name,

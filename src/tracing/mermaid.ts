@@ -49,5 +49,8 @@ export function toMermaid(shown: Shown): string {
 
 /** Mermaid takes entities, and would take markup. */
 function escape(text: string): string {
-  return printable(text).replace(/[^\p{L}\p{N} .,:;()→…_/+*-]/gu, (character) => `#${String(character.codePointAt(0))};`);
+  return printable(text).replace(
+    /[^\p{L}\p{N} .,:;()→…_/+*-]/gu,
+    (character) => `#${String(character.codePointAt(0))};`,
+  );
 }

@@ -7,7 +7,7 @@ export type RedactedKind = 'sender' | 'args' | 'result' | 'error';
  */
 export type Redact = (value: unknown, kind: RedactedKind) => unknown;
 
-/** What stands for a value. A `redact` that throws hides it: it must neither fail the app nor show what it should hide. */
+/** What stands for a value. A `redact` that throws hides it: it must not fail the app, nor show what it should hide. */
 export function redacted(redact: Redact | undefined, value: unknown, kind: RedactedKind): unknown {
   try {
     return redact === undefined ? value : redact(value, kind);

@@ -14,8 +14,8 @@ export interface TextOptions {
 type Paint = (style: 'bold' | 'dim' | 'red' | 'yellow', text: string) => string;
 
 /**
- * A tree for the terminal. Control and bidi characters in names and errors are escaped, so that data can neither command
- * the terminal nor forge a line.
+ * A tree for the terminal. Control and bidi characters in names and errors are escaped, so that data can neither
+ * command the terminal nor forge a line.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export function toText(shown: Shown, { color = colorByDefault() }: TextOptions =
 }
 
 export function isTrace(shown: Shown): shown is Trace {
-  return Object.hasOwn(shown, 'kind') && (shown as Trace).kind === 'trace';
+  return Object.hasOwn(shown, 'kind') && (shown as Trace | SignalListing).kind === 'trace';
 }
 
 /** A place for people. */
@@ -61,7 +61,9 @@ export function traitsOf({
     lifetime === 'strong' ? '' : lifetime === 'weak' ? 'weak' : 'with its owner',
     once ? 'once' : '',
     afterCommit ? 'after the commit' : '',
-    dispatchUid === undefined ? '' : `uid ${typeof dispatchUid === 'string' ? printable(shorten(dispatchUid)) : typeof dispatchUid}`,
+    dispatchUid === undefined
+      ? ''
+      : `uid ${typeof dispatchUid === 'string' ? printable(shorten(dispatchUid)) : typeof dispatchUid}`,
   ].filter(Boolean);
 }
 
