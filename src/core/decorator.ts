@@ -25,8 +25,9 @@ import type { AnyFunction, AnySignal, Connection } from './types.ts';
  *   when `connectReceivers(this)` is called, for those decorators see no instances.
  *
  * TC39 methods are connected when the constructor begins, for decorators do not see it end. One that throws leaves a
- * half-made object behind, of which they are called until it is collected: catch that, call `disconnectReceivers(this)`,
- * and throw it on. `connectReceivers(this)` as the last line connects under `experimentalDecorators` only what is whole.
+ * half-made object behind, of which they are called until it is collected: catch that, call
+ * `disconnectReceivers(this)`, and throw it on. Under `experimentalDecorators` let `connectReceivers(this)` be the last
+ * line of the constructor.
  *
  * Decorators stack. The order in which members of one class connect is up to the compiler: use `priority` where it
  * matters.
