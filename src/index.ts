@@ -5,8 +5,12 @@
 export { Signal, type Receiver } from './core/signal.ts';
 export { receiver, connectReceivers } from './core/decorator.ts';
 export { disconnectReceivers } from './core/lifetime.ts';
+export { disconnectSender } from './core/disconnect-sender.ts';
+export { watchConnections, type ConnectionWatcher } from './core/watch-connections.ts';
+export { setMaxListeners } from './core/max-listeners.ts';
+export { throwIfRejected } from './core/throw-if-rejected.ts';
 export { on, once, type OnceOptions, type OnOptions, type SignalIterator } from './core/events.ts';
-export { onError, type ErrorContext, type ErrorHandler } from './core/report.ts';
+export { onError, type ErrorContext, type ErrorHandler, type ErrorOptions } from './core/report.ts';
 export { m2mChanged, postBulk, postDelete, postSave, preDelete, preSave } from './models.ts';
 export type { ReceiverDecorator, ReceiverOptions, ReceiverParameters } from './core/decorator-types.ts';
 export type * from './core/model-types.ts';

@@ -6,11 +6,17 @@ import { recordOrigins } from './tracing/origins.ts';
 
 export type { SendMethod, SkipReason } from './core/observe.ts';
 export type { Origin } from './core/origin.ts';
-export { publishDiagnostics, type ReceiverMessage, type SendMessage } from './tracing/diagnostics.ts';
+export {
+  type DiagnosticsOptions,
+  publishDiagnostics,
+  type ReceiverMessage,
+  type SendMessage,
+} from './tracing/diagnostics.ts';
 export { type HtmlOptions, toHtml } from './tracing/html.ts';
 export { inspect, type ReceiverListing, type SignalListing } from './tracing/inspect.ts';
 export { toMermaid } from './tracing/mermaid.ts';
 export { recordOrigins };
+export type { Redact, RedactedKind } from './tracing/redact.ts';
 export { type Shown, type TextOptions, toText } from './tracing/text.ts';
 export {
   type CallState,

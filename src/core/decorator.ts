@@ -24,6 +24,11 @@ import type { AnyFunction, AnySignal, Connection } from './types.ts';
  * - **A method under `experimentalDecorators`**: a static one is connected with its class. An instance one is connected
  *   when `connectReceivers(this)` is called, for those decorators see no instances.
  *
+ * TC39 methods are connected when the constructor begins, for decorators do not see it end. One that throws leaves a
+ * half-made object behind, of which they are called until it is collected: catch that, call
+ * `disconnectReceivers(this)`, and throw it on. Under `experimentalDecorators` let `connectReceivers(this)` be the last
+ * line of the constructor.
+ *
  * Decorators stack. The order in which members of one class connect is up to the compiler: use `priority` where it
  * matters.
  *
@@ -182,7 +187,7 @@ function memberOf(self: object, value: unknown, { name, access, private: isPriva
     const method = function (this: unknown, ...args: unknown[]): unknown {
       return Reflect.apply(read(this) as AnyFunction, this, args);
     };
-    return Object.defineProperty(method, 'name', { value: String(name) });
+    return Object.defineProperty(method, 'name', { __proto__: null, value: String(name) } as PropertyDescriptor);
   }
 }
 
@@ -243,7 +248,7 @@ function parseSignals(signals: unknown) {
 
 /** What a decorated method is called on is its owner. */
 function assertNoOwner({ signals, options }: Wish, where: string, isStatic: boolean): void {
-  if ('owner' in options)
+  if (Object.hasOwn(options, 'owner'))
     throw new TypeError(
       `owner has no place on the ${where}: ${isStatic ? 'its class' : 'each instance'} is what it is called on`,
     );

@@ -4,13 +4,13 @@
  */
 export function describe(value: unknown): string {
   try {
-    if (typeof value === 'string') return JSON.stringify(shorten(value));
+    if (typeof value === 'string') return printable(JSON.stringify(shorten(value)));
     if (typeof value === 'function') return `${isClass(value) ? 'class' : 'function'} ${nameOf(value)}`;
     if (Array.isArray(value)) return `an array of ${String(value.length)}`;
-    if (!isObject(value)) return `${String(value)}${typeof value === 'bigint' ? 'n' : ''}`;
+    if (!isObject(value)) return printable(`${shorten(String(value))}${typeof value === 'bigint' ? 'n' : ''}`);
     const { constructor = Object } = value as { constructor?: unknown };
     const name = nameOf(constructor);
-    return name === 'Object' ? `{ ${shorten(Object.keys(value).join(', '))} }` : `an instance of ${name}`;
+    return name === 'Object' ? `{ ${printable(shorten(Object.keys(value).join(', ')))} }` : `an instance of ${name}`;
   } catch {
     return 'an unreadable value';
   }
@@ -20,7 +20,7 @@ export function describe(value: unknown): string {
 export function nameOf(receiver: unknown): string {
   try {
     const name: unknown = (receiver as { name?: unknown } | undefined)?.name;
-    return typeof name === 'string' && name !== '' ? shorten(name) : '(anonymous)';
+    return typeof name === 'string' && name !== '' ? printable(shorten(name)) : '(anonymous)';
   } catch {
     return '(unnameable)';
   }
@@ -28,7 +28,22 @@ export function nameOf(receiver: unknown): string {
 
 /** A signal's name for people. */
 export function signalName({ name }: { readonly name: string }): string {
-  return name || '(unnamed signal)';
+  return printable(shorten(name, 200)) || '(unnamed signal)';
+}
+
+/**
+ * A text on one line, so that data in it cannot command a terminal, forge a line or turn the direction of reading:
+ * control and bidi characters are escaped.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** As `printable()`, line by line. */
+export function printableLines(text: string): string {
+  return text.replace(/[^\n]+/g, printable);
 }
 
 /**
@@ -63,6 +78,7 @@ function isOfLibrary({ constructor }: object): boolean {
   return typeof resolve === 'function' && typeof all === 'function';
 }
 
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+/** What is longer is cut, with a mark. */
+export function shorten(text: string, length = 60): string {
+  return text.length > length ? `${text.slice(0, length - 3)}...` : text;
 }

@@ -3,7 +3,7 @@ import { parseOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 import type { Registration } from './registration.ts';
 import { type Registry, registry } from './registry.ts';
-import { reportRejection } from './report.ts';
+import { report, reportRejection } from './report.ts';
 import { type Following, type SendMethod, tools } from './tools.ts';
 import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
 
@@ -200,6 +200,7 @@ function gather(sending: Sending): readonly Pair[] {
         throw reason;
       }
       outcome = { status: 'rejected', reason };
+      report(reason, { signal: sending.signal, sender: sending.sender, receiver: sending.receiver }, true);
     }
     pairs.push([sending.receiver as AnyFunction, outcome]);
   }
@@ -219,6 +220,7 @@ async function gatherSerially(sending: Sending): Promise<readonly Pair[]> {
     } catch (reason) {
       if (!robust) throw reason;
       outcome = { status: 'rejected', reason };
+      report(reason, { signal: sending.signal, sender: sending.sender, receiver: sending.receiver }, true);
     }
     pairs.push([sending.receiver as AnyFunction, outcome]);
   }
@@ -227,7 +229,7 @@ async function gatherSerially(sending: Sending): Promise<readonly Pair[]> {
 
 /** All are started before anyone waits. A query that only begins when it is awaited begins once. */
 async function gatherConcurrently(sending: Sending): Promise<readonly Pair[]> {
-  const { signal, plan, robust } = sending;
+  const { signal, sender, plan, robust } = sending;
   const receivers: AnyFunction[] = [];
   const started: Promise<unknown>[] = [];
   for (let index = 0; index < plan.registrations.length; index++) {
@@ -259,5 +261,10 @@ async function gatherConcurrently(sending: Sending): Promise<readonly Pair[]> {
           `${String(errors.length)} of ${String(receivers.length)} receivers of ${signalName(signal)} failed`,
         );
   }
-  return receivers.map((receiver, index) => [receiver, outcomes[index]]);
+  return receivers.map((receiver, index) => {
+    const outcome = outcomes[index];
+    if (robust && (outcome as PromiseSettledResult<unknown>).status === 'rejected')
+      report((outcome as PromiseRejectedResult).reason, { signal, sender, receiver }, true);
+    return [receiver, outcome];
+  });
 }

@@ -2,19 +2,26 @@ import { describe } from './describe.ts';
 import { asyncDispose } from './dispose.ts';
 import type { ArgsOf, SenderOf } from './decorator-types.ts';
 import { parseOptions, type Rule, RULES } from './options.ts';
+import { shared } from './shared.ts';
+import { registry } from './registry.ts';
 import { isSignal } from './signal.ts';
-import type { AbortSignalLike, AnySignal, Connection } from './types.ts';
+import type { AbortSignalLike, AnyFunction, AnySignal, Connection } from './types.ts';
 
 /** Options of `once()`. */
-export interface OnceOptions<TSender = unknown> {
+export interface OnceOptions<TSender = unknown, TEvent extends readonly unknown[] = readonly unknown[]> {
   /** Only sends from this value; `null`, or leave it out, for every sender. */
   readonly sender?: TSender;
   /** Aborting rejects with an `AbortError`. */
   readonly signal?: AbortSignalLike;
+  /**
+   * Only a send for which this is truthy: `(sender, args, signal) => …`, called within each send until then. What it
+   * throws rejects the promise, and the sender never sees it.
+   */
+  readonly predicate?: (...event: TEvent) => unknown;
 }
 
 /** Options of `on()`. */
-export interface OnOptions<TSender = unknown> extends OnceOptions<TSender> {
+export interface OnOptions<TSender = unknown> extends Omit<OnceOptions<TSender>, 'predicate'> {
   /**
    * How many sends may wait to be read, a positive integer. Default: any number. One more ends the iterator with an
    * error.
@@ -32,47 +39,79 @@ export interface SignalIterator<TEvent> extends AsyncIterableIterator<TEvent>, A
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The receivers behind `once()` and `on()`: they only wait and do nothing that a mute could be meant for. */
+export const waiters: WeakSet<AnyFunction> = /* @__PURE__ */ shared('waiters', () => new WeakSet());
+
 type EventOf<TSignal extends AnySignal, TSender> = [sender: TSender, args: ArgsOf<TSignal, TSender>];
 
+/** Of one of several signals: for each, its own types. */
+type EventOfAny<TSignal extends AnySignal, TSender = never> = TSignal extends AnySignal
+  ? [...EventOf<TSignal, [TSender] extends [never] ? SenderOf<TSignal> : TSender>, signal: TSignal]
+  : never;
+
 /**
- * Wait for the next send.
+ * Wait for the next send, of one signal or of whichever of several is sent first. It hears a send after all receivers
+ * that were connected before it, and though they are muted, and disconnects then.
  *
- * @returns a promise of `[sender, args]`. It stays pending, and the waiting costs nothing, if the sender is collected
- * first.
- * @throws (as a rejection) an `AbortError` whose `cause` is the reason if `options.signal` aborts or has aborted; a
- * `TypeError` for wrong arguments. Nothing stays connected then.
+ * @returns a promise of `[sender, args]`; of several signals, of `[sender, args, signal]`. It stays pending, and the
+ * waiting costs nothing, if the sender is collected first.
+ * @throws (as a rejection) an `AbortError` whose `cause` is the reason if `options.signal` aborts or has aborted; what
+ * the predicate throws; a `TypeError` for wrong arguments. Nothing stays connected then.
  * @example
  * ```ts
  * const ready = new Signal<{ port: number }>('ready')
+ * const failed = new Signal<{ port: number }>('failed')
+ * setTimeout(() => ready.send('server', { port: 80 }))
  * setTimeout(() => ready.send('server', { port: 8080 }))
- * const [sender, { port }] = await once(ready)
+ *
+ * const [sender, { port }, signal] = await once([ready, failed], {
+ *   predicate: (sender, { port }) => port > 1024,
+ * })
  * port // 8080
+ * signal === ready // true
  * ```
  */
 export function once<TSignal extends AnySignal, TSender extends SenderOf<TSignal>>(
   signal: TSignal,
-  options: OnceOptions & { readonly sender: TSender & NonNullable<unknown> },
+  options: OnceOptions<unknown, EventOfAny<TSignal, TSender>> & { readonly sender: TSender & NonNullable<unknown> },
 ): Promise<EventOf<TSignal, TSender>>;
 export function once<TSignal extends AnySignal>(
   signal: TSignal,
-  options?: OnceOptions & { readonly sender?: null },
+  options?: OnceOptions<unknown, EventOfAny<TSignal>> & { readonly sender?: null },
 ): Promise<EventOf<TSignal, SenderOf<TSignal>>>;
-export function once(signal: unknown, options?: unknown): Promise<[unknown, unknown]> {
+export function once<TSignal extends AnySignal, TSender extends SenderOf<TSignal>>(
+  signals: readonly TSignal[],
+  options: OnceOptions<unknown, EventOfAny<TSignal, TSender>> & { readonly sender: TSender & NonNullable<unknown> },
+): Promise<EventOfAny<TSignal, TSender>>;
+export function once<TSignal extends AnySignal>(
+  signals: readonly TSignal[],
+  options?: OnceOptions<unknown, EventOfAny<TSignal>> & { readonly sender?: null },
+): Promise<EventOfAny<TSignal>>;
+export function once(given: unknown, options?: unknown): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
-    const { sender = null, signal: abortSignal } = parse(signal, options, 'once()');
+    const signals = listOf(given);
+    const { sender = null, signal: abortSignal, predicate } = parse(signals, options, 'once()');
     if (abortSignal?.aborted === true) throw abortError(abortSignal);
-    const connection = (signal as AnySignal).connect(
-      (from: unknown, args: unknown) => {
-        abortSignal?.removeEventListener('abort', abort);
-        resolve([from, args]);
-      },
-      { sender, once: true },
-    );
-    const abort = (): void => {
-      connection.disconnect();
-      reject(abortError(abortSignal));
+    const connections: Connection[] = [];
+    const finish = (): void => {
+      stop();
+      for (const connection of connections) connection.disconnect();
     };
-    abortSignal?.addEventListener('abort', abort, { once: true });
+    const receive = (from: unknown, args: unknown, signal: unknown): void => {
+      try {
+        if (predicate !== undefined && !predicate(from, args, signal)) return;
+        resolve(signals === given ? [from, args, signal] : [from, args]);
+      } catch (error) {
+        reject(error);
+      }
+      finish();
+    };
+    const stop = whenAborted(abortSignal, () => {
+      finish();
+      reject(abortError(abortSignal));
+    });
+    waiters.add(receive);
+    for (const signal of signals) connections.push(signal.connect(receive, { sender }));
   });
 }
 
@@ -109,7 +148,7 @@ export function on<TSignal extends AnySignal>(
   options?: OnOptions & { readonly sender?: null },
 ): SignalIterator<EventOf<TSignal, SenderOf<TSignal>>>;
 export function on(signal: unknown, options?: unknown): unknown {
-  const parsed = parse(signal, options, 'on()');
+  const parsed = parse([signal], options, 'on()');
   if (parsed.signal?.aborted === true) throw abortError(parsed.signal);
   return bufferedIterator(signal as AnySignal, parsed);
 }
@@ -235,28 +274,24 @@ function bufferedIterator(
   const receive = (from: unknown, args: unknown): void => {
     buffer.push([from, args], highWaterMark);
   };
+  waiters.add(receive);
   const connection = signal.connect(receive, { sender, owner: iterator });
   const abort = listenWeakly(abortSignal, buffer);
   buffer.whenClosed(() => {
     connection.disconnect();
     waiting.delete(connection);
-    abort?.();
+    abort();
   });
   return iterator;
 }
 
-/** Close the buffer on abort, without the AbortSignal keeping it alive. Returns what takes the listener away. */
-function listenWeakly(abortSignal: AbortSignalLike | undefined, buffer: Buffer): (() => void) | undefined {
-  if (abortSignal === undefined) return undefined;
+/** Close the buffer on abort, without the AbortSignal keeping it alive. Returns what ends that. */
+function listenWeakly(abortSignal: AbortSignalLike | undefined, buffer: Buffer): () => void {
   const reference = new WeakRef(buffer);
-  const abort = (): void => {
+  const stop = whenAborted(abortSignal, () => {
     reference.deref()?.close(abortError(abortSignal));
-  };
-  const stop = (): void => {
-    abortSignal.removeEventListener('abort', abort);
-  };
-  abortSignal.addEventListener('abort', abort, { once: true });
-  collectedBuffers.register(buffer, stop);
+  });
+  if (abortSignal !== undefined) collectedBuffers.register(buffer, stop);
   return stop;
 }
 
@@ -264,15 +299,62 @@ const collectedBuffers = /* @__PURE__ */ new FinalizationRegistry<() => void>((s
   stop();
 });
 
-const ONCE = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined };
+/** What waits for one AbortSignal, behind a single listener: each would look through all that are there. */
+interface Aborting {
+  readonly waiting: Set<() => void>;
+  readonly abort: () => void;
+}
+
+const abortings = /* @__PURE__ */ new WeakMap<AbortSignalLike, Aborting>();
+
+/** Do something when an AbortSignal aborts. Returns what ends that; nothing is left on the AbortSignal then. */
+function whenAborted(abortSignal: AbortSignalLike | undefined, act: () => void): () => void {
+  if (abortSignal === undefined) return () => undefined;
+  let aborting = abortings.get(abortSignal);
+  if (aborting === undefined) {
+    const waiting = new Set<() => void>();
+    const abort = (): void => {
+      for (const each of waiting) each();
+    };
+    abortings.set(abortSignal, (aborting = { waiting, abort }));
+  }
+  const { waiting, abort } = aborting;
+  if (waiting.size === 0) abortSignal.addEventListener('abort', abort, { once: true });
+  waiting.add(act);
+  return () => {
+    if (waiting.delete(act) && waiting.size === 0) abortSignal.removeEventListener('abort', abort);
+  };
+}
+
 const ON = { sender: undefined as unknown, signal: undefined as AbortSignalLike | undefined, highWaterMark: Infinity };
+const ONCE = {
+  sender: undefined as unknown,
+  signal: undefined as AbortSignalLike | undefined,
+  predicate: undefined as ((...event: unknown[]) => unknown) | undefined,
+};
 /** How many sends may wait. */
 const highWaterMark: Rule = (value = Infinity) =>
   value !== Infinity && !(Number.isInteger(value) && (value as number) > 0) && 'must be a positive integer, not %';
 
-function parse(signal: unknown, options: unknown, method: 'once()' | 'on()'): typeof ON {
-  if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);
-  return { ...ON, ...parseOptions(options, method, method === 'on()' ? ON : ONCE, { ...RULES, highWaterMark }) };
+const predicate: Rule = (value) =>
+  value !== undefined && typeof value !== 'function' && 'must be a function (sender, args, signal) => …, not %';
+
+function parse(signals: readonly unknown[], options: unknown, method: 'once()' | 'on()'): typeof ON & typeof ONCE {
+  const defaults = method === 'on()' ? ON : ONCE;
+  const parsed = { ...ON, ...ONCE, ...parseOptions(options, method, defaults, { ...RULES, highWaterMark, predicate }) };
+  for (const signal of signals) {
+    if (!isSignal(signal)) throw new TypeError(`${method} takes a signal, not ${describe(signal)}`);
+    // all of them before the first is touched
+    signal[registry].check(undefined, { sender: parsed.sender ?? null });
+  }
+  return parsed;
+}
+
+/** One signal, or several. */
+function listOf(given: unknown): readonly AnySignal[] {
+  if (!Array.isArray(given)) return [given as AnySignal];
+  if (given.length === 0) throw new TypeError('once() needs at least one signal; the list is empty');
+  return given as AnySignal[];
 }
 
 /** What `node:events` rejects with, too. */

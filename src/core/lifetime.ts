@@ -11,14 +11,20 @@ import type { AbortSignalLike } from './types.ts';
  */
 class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepable {
   waits = false;
-  private readonly abortSignal: AbortSignalLike | undefined;
+  readonly abortSignal: AbortSignalLike | undefined;
   /** Only where there is one. */
   private readonly abort!: () => void;
 
   constructor(abortSignal?: AbortSignalLike) {
     super();
     this.abortSignal = abortSignal;
-    if (abortSignal !== undefined) this.abort = () => void this.disconnect();
+    if (abortSignal !== undefined)
+      this.abort = () => {
+        for (const connection of this.members) {
+          if (sharesOf(connection).length > 1) release(connection, this);
+          else connection.disconnect();
+        }
+      };
   }
 
   join(connection: Handle): void {
@@ -53,6 +59,29 @@ class ConnectionGroup extends IterableWeakSet<Handle> implements Group, Sweepabl
     if (empty) this.abortSignal?.removeEventListener('abort', this.abort);
     return !empty;
   }
+}
+
+/** The AbortSignals that a connection lasts as long as one of; without any it lasts. */
+function sharesOf({ groups = [] }: Handle): Group[] {
+  return groups.filter(({ abortSignal }) => abortSignal !== undefined);
+}
+
+/** The connection no longer ends with this group. */
+function release(connection: Handle, group: Group): void {
+  connection.groups = connection.groups?.filter((each) => each !== group);
+  group.leave(connection);
+}
+
+/**
+ * It is connected again: an AbortSignal ends only its own share, so that it lasts as long as the last of them, and
+ * without one as if there had never been any.
+ */
+export function prolong(connection: Handle, abortSignal: AbortSignalLike | undefined): Handle {
+  const shares = sharesOf(connection);
+  if (abortSignal === undefined) for (const share of shares) release(connection, share);
+  else if (shares.length > 0 && shares.every((share) => share.abortSignal !== abortSignal))
+    join(abortSignals, abortSignal, connection, abortSignal);
+  return connection;
 }
 
 type Groups = WeakMap<object, ConnectionGroup>;

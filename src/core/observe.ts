@@ -107,14 +107,14 @@ class Watches implements Following {
 /** Let a watch do the call. If the watch itself fails, the app gets what the receiver returned or threw. */
 function callSafely(watch: Watch, receiver: AnyFunction, invoke: () => unknown): unknown {
   if (watch.call === undefined) return invoke();
-  let outcome: { readonly value: unknown } | { readonly error: unknown } | undefined;
+  let outcome: { readonly threw: boolean; readonly value: unknown } | undefined;
   const noted = (): unknown => {
     try {
       const value = invoke();
-      outcome = { value };
+      outcome = { threw: false, value };
       return value;
     } catch (error) {
-      outcome = { error };
+      outcome = { threw: true, value: error };
       throw error;
     }
   };
@@ -123,7 +123,7 @@ function callSafely(watch: Watch, receiver: AnyFunction, invoke: () => unknown):
   } catch {
     // its own throw, or that of the receiver, which is the app's
     if (outcome === undefined) return invoke();
-    if ('error' in outcome) throw outcome.error;
+    if (outcome.threw) throw outcome.value;
     return outcome.value;
   }
 }

@@ -20,7 +20,6 @@ export interface Settings {
   readonly priority: number;
   /** `undefined`: none. */
   readonly dispatchUid: unknown;
-  readonly signal: AbortSignalLike | undefined;
   readonly [thisArgument]: unknown;
 }
 
@@ -29,6 +28,8 @@ export interface ConnectRequest {
   /** `undefined` or `null`: every sender. */
   readonly sender: unknown;
   readonly owner: object | undefined;
+  /** How long it lasts, which is no part of what it is: several may hold one registration. */
+  readonly signal: AbortSignalLike | undefined;
   readonly settings: Settings;
 }
 
@@ -60,7 +61,7 @@ export const PLAIN: Settings = CONNECT;
 const COMPARED = /* @__PURE__ */ Reflect.ownKeys(CONNECT).filter(
   (key) => key !== 'replace' && key !== 'dispatchUid',
 ) as (keyof Settings)[];
-const PLAIN_REQUEST: ConnectRequest = { ...DISCONNECT, settings: PLAIN };
+const PLAIN_REQUEST: ConnectRequest = { ...DISCONNECT, signal: undefined, settings: PLAIN };
 
 /** What is wrong with the value of an option, if anything is. `%` stands for the value. */
 export type Rule = (value: unknown) => string | false;
@@ -117,9 +118,9 @@ export function parseOptions<T extends object>(
 export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequest {
   if (options === undefined) return PLAIN_REQUEST;
   const settings = parseOptions(options, 'connect()', CONNECT, rules);
-  const { sender, owner, dispatchUid } = settings;
+  const { sender, owner, signal, dispatchUid } = settings;
   // a registration that held them would keep them alive
-  settings.sender = settings.owner = undefined;
+  settings.sender = settings.owner = settings.signal = undefined;
   if (settings.weak && owner !== undefined)
     throw new TypeError(
       'weak and owner exclude each other: an owner, such as the instance of a decorated method, keeps its receiver alive',
@@ -133,6 +134,7 @@ export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequ
   return {
     sender,
     owner,
+    signal,
     settings: dispatchUid === undefined && difference(settings, PLAIN) === undefined ? PLAIN : settings,
   };
 }

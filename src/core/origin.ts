@@ -62,12 +62,24 @@ function appFrame(stack: Stack): Frame | undefined {
 
 function framesOf({ sites, text }: Stack): Frame[] {
   const running = callSitesOf(sites);
-  const lines = (typeof text.stack === 'string' ? text.stack : '').split('\n').filter((line) => /^\s*at |@/.test(line));
+  const lines = textOf(text)
+    .split('\n')
+    .filter((line) => /^\s*at |@/.test(line));
   return lines.map((line, index) => ({
     running: pathOf(running[index]?.getFileName() ?? ''),
     line: line.trim(),
     origin: originIn(line),
   }));
+}
+
+/** An app's `Error.prepareStackTrace` may give anything, or throw. */
+function textOf(error: { readonly stack?: unknown }): string {
+  try {
+    const { stack } = error;
+    return typeof stack === 'string' ? stack : '';
+  } catch {
+    return '';
+  }
 }
 
 function callSitesOf(error: { readonly stack?: unknown }): readonly CallSite[] {
@@ -96,7 +108,15 @@ function replace(property: 'stackTraceLimit' | 'prepareStackTrace', value: unkno
 }
 
 function originIn(line: string): Origin | undefined {
-  const [, place = '', row = '', column = ''] = /([^\s()@]+):(\d+):(\d+)\)?$/.exec(line) ?? [];
+  const [end = '', row = '', column = ''] = /:(\d+):(\d+)\)?$/.exec(line) ?? [];
+  // An expression that looked for the place, too, would take quadratic time in the length of a function's name.
+  const place =
+    end === ''
+      ? ''
+      : (line
+          .slice(0, -end.length)
+          .split(/[\s()@]/)
+          .at(-1) ?? '');
   return place === '' ? undefined : { file: pathOf(place), line: Number(row), column: Number(column) };
 }
 

@@ -1,7 +1,8 @@
 import { describe, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
 import { PLAIN, type Settings, thisArgument } from './options.ts';
-import type { AnyFunction, AnySignal, Connection } from './types.ts';
+import { watching } from './watching.ts';
+import type { AbortSignalLike, AnyFunction, AnySignal, Connection } from './types.ts';
 
 /** The registry of one signal, as far as a connection needs it. */
 export interface Keeper {
@@ -34,6 +35,7 @@ export interface Hold extends Callee {
 
 /** A set of connections to leave when one ends: an owner's, or an AbortSignal's. */
 export interface Group {
+  readonly abortSignal: AbortSignalLike | undefined;
   leave(connection: Handle): void;
 }
 
@@ -64,7 +66,9 @@ export abstract class Handle implements Connection {
   }
 
   disconnect(): boolean {
-    return this.keeper.end(this);
+    const ended = this.keeper.end(this);
+    watching.changed?.(this.signal);
+    return ended;
   }
 
   [dispose](): void {
@@ -72,13 +76,21 @@ export abstract class Handle implements Connection {
   }
 
   /** How it is printed: what it connects, and not what it is made of. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  toString(): string {
     const { signal, receiver, sender } = this;
     const subject =
       receiver === undefined
         ? '(ended)'
         : `${nameOf(receiver)}${sender === undefined ? '' : ` for ${describe(sender)}`}`;
     return `Connection ${signalName(signal)} → ${subject}`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 }
 

@@ -1,7 +1,8 @@
 import { Bucket } from './bucket.ts';
 import { describe, isObject, nameOf, signalName } from './describe.ts';
 import { type Kind, PLAIN_KIND } from './kind.ts';
-import { tie } from './lifetime.ts';
+import { limits, warnOfLeak } from './leak.ts';
+import { prolong, tie } from './lifetime.ts';
 import {
   assertReceiver,
   type ConnectRequest,
@@ -16,6 +17,7 @@ import { type Handle, type Home, type Keeper, KeyedConnection, Registration } fr
 import { SenderMap } from './sender-map.ts';
 import { type Sweepable, sweepAfterCollection } from './sweep.ts';
 import type { AnyFunction, AnySignal, Connection } from './types.ts';
+import { watching } from './watching.ts';
 
 /**
  * Where a signal of this or another copy of the library has its registry; a symbol, for people give subclasses what
@@ -104,34 +106,37 @@ export class Registry implements Keeper, Sweepable {
   connect(receiver: unknown, options: unknown): Connection {
     assertReceiver(receiver);
     const request = parseConnectOptions(options, this.kind.rules);
-    const { sender, owner } = request;
+    const { sender, owner, signal } = request;
     let { settings } = request;
+    // a connection that was over before it began
+    const ended = signal?.aborted === true;
     const existing = this.existing(receiver, request);
     if (existing !== undefined) {
       const { priority } = existing.settings;
-      if (
+      const same =
         !settings.replace ||
-        (existing.receiver === receiver && difference(existing.settings, { ...settings, priority }) === undefined)
-      )
-        return existing.connection;
+        (existing.receiver === receiver && difference(existing.settings, { ...settings, priority }) === undefined);
+      if (same && !ended) return prolong(existing.connection, signal);
       settings = { ...settings, priority };
     }
-    // a connection that was over before it began
-    if (settings.signal?.aborted === true) return new Registration(this.any, 0, PLAIN, undefined);
+    if (ended) return new Registration(this.any, 0, PLAIN, undefined);
 
-    existing?.disconnect();
+    // not for those who watch: it is replaced
+    if (existing !== undefined) this.end(existing);
     const registration = this.bucketFor(sender).add(receiver, existing?.order ?? this.version, settings, owner);
     this.changed(registration.home, settings);
     if (isObject(sender)) registration.connection = new KeyedConnection(this, registration);
     const { connection } = registration;
     if (registration.home !== this.any) this.keyed.add(connection);
     try {
-      tie(connection, owner, settings.signal);
+      tie(connection, owner, signal);
     } catch (error) {
       connection.disconnect();
       throw error;
     }
     if (connection !== registration || typeof registration.target === 'object') sweepAfterCollection(this);
+    if (registration.home.registrations.size > limits.lowest) warnOfLeak(this.signal, registration.home);
+    watching.changed?.(this.signal);
     return connection;
   }
 
@@ -162,6 +167,7 @@ export class Registry implements Keeper, Sweepable {
       if (!connection.connected) this.end(connection);
       else mortal ||= connection.registration !== connection || typeof connection.registration.target !== 'function';
     }
+    watching.changed?.(this.signal);
     return mortal;
   }
 
@@ -220,7 +226,8 @@ export class Registry implements Keeper, Sweepable {
     if (!forAny && registrations.size === 0) this.buckets.of(sender).delete(sender);
   }
 
-  private bucketOf(sender: unknown): Bucket | undefined {
+  /** The registrations for one sender, if there are any. */
+  bucketOf(sender: unknown): Bucket | undefined {
     return sender === undefined || sender === null ? this.any : this.buckets.of(sender).get(sender);
   }
 

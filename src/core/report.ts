@@ -1,5 +1,6 @@
-import { describe, isPromise, nameOf, signalName } from './describe.ts';
+import { describe, isObject, isPromise, nameOf, printableLines, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
+import { FLAG, parseOptions } from './options.ts';
 import { shared } from './shared.ts';
 import type { AnyFunction, AnySignal } from './types.ts';
 
@@ -18,12 +19,24 @@ export type ErrorHandler = (error: unknown, context: ErrorContext) => unknown;
 
 declare const console: { error(...data: unknown[]): void };
 
-const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared('errorHandlers', () => new Set());
+/** Options of `onError()`. */
+export interface ErrorOptions {
+  /** Also hear what `sendRobust()` and `sendRobustAsync()` catch and return as outcomes. Default `false`. */
+  readonly robust?: boolean;
+}
+
+const ERROR_OPTIONS = { robust: false };
+
+const handlers: Set<{ readonly handle: ErrorHandler; readonly robust: boolean }> = /* @__PURE__ */ shared(
+  'errorHandlers',
+  () => new Set(),
+);
 
 /**
  * Hear every *reported* error: one that nobody is left to catch, because the send that caused it has returned. These
  * are rejections that come after a `sendRobust()`, those of promises that a throwing `send()` had gathered, and what
- * receivers do wrong after a commit. Errors that reach a caller are never reported.
+ * receivers do wrong after a commit. Errors that reach a caller are never reported, unless a handler asks with `robust:
+ * true` for those that robust sends return as outcomes: Django logs these, and nothing else does here.
  *
  * With no handler, `console.error` names the signal and the receiver. Several handlers are called in the order they
  * were added, each once per error; the same function added twice is called twice. A handler that throws, or returns a
@@ -31,7 +44,7 @@ const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared(
  * process-wide, shared by every copy of the library.
  *
  * @returns a `Disposable` that removes this handler.
- * @throws TypeError if `handler` is not a function.
+ * @throws TypeError if `handler` is not a function, or an option is unknown or wrong.
  * @example
  * ```ts
  * const handler = onError((error, { signal, receiver }) => {
@@ -40,10 +53,10 @@ const handlers: Set<{ readonly handle: ErrorHandler }> = /* @__PURE__ */ shared(
  * handler[Symbol.dispose]() // back to console.error
  * ```
  */
-export function onError(handler: ErrorHandler): Disposable {
+export function onError(handler: ErrorHandler, options?: ErrorOptions): Disposable {
   if (typeof handler !== 'function')
     throw new TypeError('onError() takes a function (error, { signal, sender, receiver }) => …');
-  const entry = { handle: handler };
+  const entry = { handle: handler, ...parseOptions(options, 'onError()', ERROR_OPTIONS, { robust: FLAG }) };
   handlers.add(entry);
   return {
     [dispose]() {
@@ -60,16 +73,18 @@ export function reportRejection(value: unknown, context: ErrorContext): void {
   });
 }
 
-/** Hand an error to the handlers. Never throws. */
-export function report(error: unknown, context: ErrorContext): void {
+/** Hand an error to the handlers; one that a robust send has caught, only to those that ask for it. Never throws. */
+export function report(error: unknown, context: ErrorContext, caught = false): void {
   if (handlers.size === 0) {
+    if (caught) return;
     print(`tocsin: ${signalName(context.signal)} → ${nameOf(context.receiver)} failed:`, error);
     return;
   }
   const fail = (failure: unknown): void => {
     print('tocsin: an onError() handler threw:', failure);
   };
-  for (const { handle } of [...handlers]) {
+  for (const { handle, robust } of [...handlers]) {
+    if (caught && !robust) continue;
     try {
       const returned = handle(error, context);
       if (isPromise(returned)) returned.then(undefined, fail);
@@ -82,8 +97,24 @@ export function report(error: unknown, context: ErrorContext): void {
 /** Printing looks at an error, which may throw in turn, and nobody is left to catch that. */
 function print(message: string, error: unknown): void {
   try {
-    console.error(message, error);
+    const raw = rawText(error);
+    const text = printableLines(raw);
+    console.error(message, text === raw ? error : text);
   } catch {
-    console.error(message, describe(error));
+    try {
+      console.error(message, describe(error));
+    } catch {
+      // there is no console to print to
+    }
   }
+}
+
+/** What a console would print of an error as it is: a thrown text, a stack, and those of what caused it. */
+function rawText(error: unknown, depth = 8): string {
+  if (!isObject(error)) return String(error);
+  const { stack = '', cause, errors } = error as Partial<Record<string, unknown>>;
+  return [cause]
+    .concat(depth > 0 ? errors : undefined)
+    .filter((each) => each !== undefined)
+    .reduce<string>((text, each) => `${text}\n${rawText(each, depth - 1)}`, String(stack));
 }

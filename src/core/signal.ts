@@ -1,6 +1,6 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
-import { named } from './named.ts';
+import { everySignal } from './every-signal.ts';
 import { Registry, registry } from './registry.ts';
 import { tools } from './tools.ts';
 import type {
@@ -63,7 +63,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     if (typeof name !== 'string') throw new TypeError(`A signal's name must be a string, not ${describe(name)}`);
     this.name = name;
     this[registry] = new Registry(this);
-    if (name !== '') named.add(new WeakRef(this));
+    everySignal.add(new WeakRef(this));
   }
 
   /**
@@ -230,9 +230,14 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
     return dispatch.sendAsync(this, sender, args, options, 'sendRobustAsync');
   }
 
-  /** @internal How Node and Deno print it: the registry is of no interest to people. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  /** `Signal saved { 2 connected }`; so Node and Deno print it, too. */
+  toString(): string {
     return `Signal ${signalName(this)} { ${String(this.connections.length)} connected }`;
+  }
+
+  /** @internal The registry is of no interest to people. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 }
 

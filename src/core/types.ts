@@ -52,6 +52,8 @@ export interface RegistrationOptions {
   readonly once?: boolean;
   /**
    * End the connection when this `AbortSignal` aborts. If it already has, `connect()` returns an ended `Connection`.
+   * Several may hold one registration: each ends its own share, and the last one ends it; one that was also connected
+   * without any is ended by none.
    */
   readonly signal?: AbortSignalLike;
   /** Higher is called first; equal ones in connect order. Any finite number, default 0. */
@@ -118,6 +120,10 @@ export interface Connection extends Disposable {
   disconnect(): boolean;
   /** `disconnect()`, for `using`. */
   [Symbol.dispose](): void;
+  /** What it connects, for people: `Connection saved → audit for class User`. So Node and Deno print it, too. */
+  toString(): string;
+  /** The same, for `JSON.stringify()`. */
+  toJSON(): string;
 }
 
 /**

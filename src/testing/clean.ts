@@ -1,3 +1,4 @@
+import { everySignal } from '../core/every-signal.ts';
 import { describe, nameOf, signalName } from '../core/describe.ts';
 import { dispose } from '../core/dispose.ts';
 import { observe } from '../core/observe.ts';
@@ -6,8 +7,9 @@ import type { AnySignal, Connection } from '../core/types.ts';
 import { signalsOf } from './signals.ts';
 
 /**
- * Take note of who listens now; disposing of it throws if someone else does by then, and names them with the lines that
- * connected them. For the `afterEach` of a test, or with `using`.
+ * Take note of who listens now to these signals, or, without any, to every signal that there is; disposing of it throws
+ * if someone else does by then, and names them with the lines that connected them. For the `afterEach` of a test, or
+ * with `using`. Signals that are made meanwhile are not watched: nobody else can listen to those of a test.
  *
  * @throws TypeError if one is no signal. Disposing of it throws an Error that names the receivers left behind.
  * @example
@@ -20,7 +22,7 @@ import { signalsOf } from './signals.ts';
  * ```
  */
 export function expectClean(...signals: readonly AnySignal[]): Disposable {
-  const watched = signalsOf(signals, 'expectClean()');
+  const watched = signals.length === 0 ? everySignal.members : signalsOf(signals, 'expectClean()');
   const before = new Set(watched.flatMap(({ connections }) => connections));
   const stacks = new WeakMap<Connection, Stack>();
   const end = observe({ connected: (connection) => void stacks.set(connection, stackHere()) });

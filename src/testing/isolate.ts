@@ -1,6 +1,7 @@
 import { dispose } from '../core/dispose.ts';
 import { type Registry, registry } from '../core/registry.ts';
 import type { AnySignal } from '../core/types.ts';
+import { watching } from '../core/watching.ts';
 import { signalsOf } from './signals.ts';
 
 /** A signal, as far as its registrations can be put aside. */
@@ -45,9 +46,11 @@ function putAside(signal: Isolated): () => void {
   const layer = signal[registry].fresh();
   stack.push(layer);
   signal[registry] = layer;
+  watching.changed?.(layer.signal);
   return () => {
     stack.splice(stack.indexOf(layer), 1);
     signal[registry] = stack.at(-1) as Registry;
     if (stack.length === 1) layers.delete(signal);
+    watching.changed?.(layer.signal);
   };
 }

@@ -123,7 +123,7 @@ function differencesOf(
   equals: (one: unknown, other: unknown) => boolean,
 ): string[] {
   const differences: string[] = [];
-  if ('sender' in expected && !Object.is(sender, expected.sender))
+  if (Object.hasOwn(expected, 'sender') && !Object.is(sender, expected.sender))
     differences.push(`sender is ${describe(sender)}, not ${describe(expected.sender)}`);
   for (const [key, wanted] of Object.entries(expected.with ?? {})) {
     const actual = (args as Record<string, unknown>)[key];

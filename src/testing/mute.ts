@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe } from '../core/describe.ts';
 import { dispose } from '../core/dispose.ts';
+import { waiters } from '../core/events.ts';
 import { observe } from '../core/observe.ts';
 import { parseOptions, RULES } from '../core/options.ts';
 import { isSignal } from '../core/signal.ts';
@@ -22,7 +23,8 @@ type Rule = (signal: AnySignal, sender: unknown, receiver: AnyFunction) => boole
 
 /**
  * Call no receivers of these signals, or only not those that a description is true of, until it is disposed of. The
- * others are called as ever; a muted receiver yields no pair, and its `once` is not used up.
+ * others are called as ever; a muted receiver yields no pair, and its `once` is not used up. `once()` and `on()` are no
+ * receivers in this sense: who waits for a send hears of it.
  *
  * Mutes add up: what two of them mute is heard again when both have ended, in whichever order.
  *
@@ -109,6 +111,7 @@ function ruleOf(what: unknown, method: string): Rule {
   if (signals === undefined && sender === undefined && receiver === undefined)
     throw new TypeError(`${method} needs a signal, sender or receiver: {} would mute everything`);
   return (signal, from, called) =>
+    !waiters.has(called) &&
     (signals?.includes(signal) ?? true) &&
     (sender === undefined || Object.is(sender, from)) &&
     (receiver === undefined || receiver === called);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { printableLines } from '../core/describe.ts';
 import { inspect, type SignalListing } from './inspect.ts';
 import { recordOrigins } from './origins.ts';
 import { toHtml } from './html.ts';
@@ -15,7 +16,8 @@ Imports the module that connects your receivers, and shows who listens to which 
 TypeScript: node --import tsx node_modules/.bin/tocsin inspect src/signals.ts`;
 
 void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
+  // What the module has opened, a server or a pool, would keep the command waiting; what is written must get out first.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
 });
 
 /** The exit code: 0, 1 if the module cannot be inspected, 2 for a wrong call. */
@@ -77,7 +79,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 function fail(message: string, code: number): number {
-  console.error(message);
+  console.error(printableLines(message));
   return code;
 }
 

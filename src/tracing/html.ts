@@ -1,11 +1,20 @@
+import { printableLines } from '../core/describe.ts';
 import type { SignalListing } from './inspect.ts';
 import { SCRIPT, STYLE } from './page.ts';
+import { type Redact, redacted } from './redact.ts';
 import { isTrace, placeOf, type Shown, traitsOf } from './text.ts';
 
 /** Options of `toHtml()`. */
 export interface HtmlOptions {
   /** Default: `Signals`. */
   readonly title?: string;
+  /** What to show in place of senders and errors, which may be data; it gets their texts. */
+  readonly redact?: Redact;
+}
+
+interface Both {
+  readonly listings: readonly SignalListing[];
+  readonly trace: Shown;
 }
 
 /**
@@ -26,11 +35,8 @@ export interface HtmlOptions {
  * page.includes('"<script>') // false
  * ```
  */
-export function toHtml(
-  shown: Shown | { readonly listings: readonly SignalListing[]; readonly trace: Shown },
-  { title = 'Signals' }: HtmlOptions = {},
-): string {
-  const parts = 'listings' in shown ? [...shown.listings, shown.trace] : [shown].flat();
+export function toHtml(shown: Shown | Both, { title = 'Signals', redact }: HtmlOptions = {}): string {
+  const parts = isBoth(shown) ? [...shown.listings, shown.trace] : [shown].flat();
   const listings = (parts.filter((part) => !isTrace(part)) as SignalListing[]).map(({ name, receivers }) => ({
     name,
     receivers: receivers.map((receiver) => ({
@@ -41,8 +47,12 @@ export function toHtml(
     })),
   }));
   const trace = parts.find((part) => isTrace(part));
+  const visible = (key: string, value: unknown): unknown => {
+    if (typeof value !== 'string') return value;
+    return printableLines(key === 'sender' || key === 'error' ? String(redacted(redact, value, key)) : value);
+  };
   // in a script element only this can end it; the rest is data
-  const data = JSON.stringify({ listings, trace }).replace(
+  const data = JSON.stringify({ listings, trace }, visible).replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
@@ -58,4 +68,8 @@ export function toHtml(
 <script type="application/json" id="data">${data}</script>
 <script>${SCRIPT}</script>
 `;
+}
+
+function isBoth(shown: Shown | Both): shown is Both {
+  return Object.hasOwn(shown, 'listings');
 }

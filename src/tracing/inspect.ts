@@ -1,5 +1,5 @@
 import { describe, nameOf, signalName } from '../core/describe.ts';
-import { named } from '../core/named.ts';
+import { everySignal } from '../core/every-signal.ts';
 import type { Origin } from '../core/origin.ts';
 import { settingsOf } from '../core/registration.ts';
 import { isSignal } from '../core/signal.ts';
@@ -53,7 +53,7 @@ export interface ReceiverListing {
 export function inspect(signal: AnySignal): SignalListing;
 export function inspect(): SignalListing[];
 export function inspect(signal?: AnySignal): SignalListing | SignalListing[] {
-  if (signal === undefined) return named.members.map(listingOf);
+  if (signal === undefined) return everySignal.members.filter(({ name }) => name !== '').map(listingOf);
   if (!isSignal(signal)) throw new TypeError(`inspect() takes a signal, not ${describe(signal)}`);
   return listingOf(signal);
 }

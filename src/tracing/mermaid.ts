@@ -1,3 +1,4 @@
+import { printable } from '../core/describe.ts';
 import type { SignalListing } from './inspect.ts';
 import { isTrace, milliseconds, type Shown, traitsOf } from './text.ts';
 import type { TracedSend } from './trace.ts';
@@ -48,5 +49,8 @@ export function toMermaid(shown: Shown): string {
 
 /** Mermaid takes entities, and would take markup. */
 function escape(text: string): string {
-  return text.replace(/[^\p{L}\p{N} .,:;()→…_/+*-]/gu, (character) => `#${String(character.codePointAt(0))};`);
+  return printable(text).replace(
+    /[^\p{L}\p{N} .,:;()→…_/+*-]/gu,
+    (character) => `#${String(character.codePointAt(0))};`,
+  );
 }

@@ -1,3 +1,4 @@
+import { printable, shorten } from '../core/describe.ts';
 import type { ReceiverListing, SignalListing } from './inspect.ts';
 import type { Trace, TracedCall, TracedSend } from './trace.ts';
 
@@ -13,7 +14,8 @@ export interface TextOptions {
 type Paint = (style: 'bold' | 'dim' | 'red' | 'yellow', text: string) => string;
 
 /**
- * A tree for the terminal.
+ * A tree for the terminal. Control and bidi characters in names and errors are escaped, so that data can neither
+ * command the terminal nor forge a line.
  *
  * @example
  * ```ts
@@ -36,12 +38,12 @@ export function toText(shown: Shown, { color = colorByDefault() }: TextOptions =
 }
 
 export function isTrace(shown: Shown): shown is Trace {
-  return 'kind' in shown && shown.kind === 'trace';
+  return Object.hasOwn(shown, 'kind') && (shown as Trace | SignalListing).kind === 'trace';
 }
 
 /** A place for people. */
 export function placeOf({ origin }: ReceiverListing): string {
-  return origin === undefined ? '' : `${origin.file}:${String(origin.line)}:${String(origin.column)}`;
+  return origin === undefined ? '' : `${printable(origin.file)}:${String(origin.line)}:${String(origin.column)}`;
 }
 
 /** What is special about a receiver, for people. */
@@ -59,7 +61,9 @@ export function traitsOf({
     lifetime === 'strong' ? '' : lifetime === 'weak' ? 'weak' : 'with its owner',
     once ? 'once' : '',
     afterCommit ? 'after the commit' : '',
-    dispatchUid === undefined ? '' : `uid ${typeof dispatchUid === 'string' ? dispatchUid : typeof dispatchUid}`,
+    dispatchUid === undefined
+      ? ''
+      : `uid ${typeof dispatchUid === 'string' ? printable(shorten(dispatchUid)) : typeof dispatchUid}`,
   ].filter(Boolean);
 }
 
@@ -72,19 +76,19 @@ const CODES = { bold: '1', dim: '2', red: '31', yellow: '33' } as const;
 function listingLines(listing: SignalListing, paint: Paint): string[] {
   const receivers = listing.receivers.map((receiver) => {
     const place = placeOf(receiver);
-    const about = [receiver.senderName, ...traitsOf(receiver)].join(', ');
-    return [`${receiver.name}  ${paint('dim', about)}${place === '' ? '' : `  ${paint('dim', place)}`}`];
+    const about = [printable(receiver.senderName), ...traitsOf(receiver)].join(', ');
+    return [`${printable(receiver.name)}  ${paint('dim', about)}${place === '' ? '' : `  ${paint('dim', place)}`}`];
   });
   return [
-    paint('bold', listing.name),
+    paint('bold', printable(listing.name)),
     ...branches(receivers.length > 0 ? receivers : [[paint('dim', 'nobody listens')]]),
   ];
 }
 
 function sendLines(send: TracedSend, paint: Paint): string[] {
-  const failed = send.error === undefined ? '' : `  ${paint('red', send.error)}`;
+  const failed = send.error === undefined ? '' : `  ${paint('red', printable(send.error))}`;
   return [
-    `${paint('bold', send.signal)} ${send.sender}  ${paint('dim', `${send.method}, ${milliseconds(send.duration)}`)}${failed}`,
+    `${paint('bold', printable(send.signal))} ${printable(send.sender)}  ${paint('dim', `${send.method}, ${milliseconds(send.duration)}`)}${failed}`,
     ...branches(send.receivers.map((call) => callLines(call, paint))),
   ];
 }
@@ -94,7 +98,7 @@ function callLines(call: TracedCall, paint: Paint): string[] {
   const state = `${call.state}${call.response === 'value' || call.response === 'promise' ? ` a ${call.response}` : ''}${call.afterCommit ? ' after the commit' : ''}${time}`;
   const style = call.state === 'threw' ? 'red' : call.state === 'returned' ? 'dim' : 'yellow';
   return [
-    `${call.receiver}  ${paint(style, state)}${call.error === undefined ? '' : `  ${paint('red', call.error)}`}`,
+    `${printable(call.receiver)}  ${paint(style, state)}${call.error === undefined ? '' : `  ${paint('red', printable(call.error))}`}`,
     ...branches(call.sends.map((send) => sendLines(send, paint))),
   ];
 }

@@ -4,6 +4,7 @@ import { observe, type SendEvent, type SendMethod, type Watch } from '../core/ob
 import { begun, isThenable } from '../core/thenable.ts';
 import type { AnyFunction } from '../core/types.ts';
 import { nameOfSender } from './inspect.ts';
+import { type Redact, redacted } from './redact.ts';
 
 /** What happened while a function ran. */
 export interface Trace {
@@ -56,6 +57,8 @@ export interface TracedCall {
 export interface TraceOptions {
   /** Gets the trace also if `run` throws or rejects. */
   readonly done?: (trace: Trace) => void;
+  /** What to show in place of senders and errors, which may be data. Names of signals and receivers are code. */
+  readonly redact?: Redact;
 }
 
 /** What `trace()` returns. */
@@ -70,6 +73,7 @@ type Call = Changing<TracedCall> & { sends: TracedSend[] };
 interface Context {
   readonly began: number;
   readonly sends: TracedSend[];
+  readonly redact: Redact | undefined;
 }
 
 const contexts = new AsyncLocalStorage<Context>();
@@ -98,16 +102,16 @@ let stop = (): void => undefined;
  */
 export function trace<T>(run: () => Promise<T>, options?: TraceOptions): Promise<Traced<T>>;
 export function trace<T>(run: () => T, options?: TraceOptions): Traced<T>;
-export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown {
+export function trace(run: () => unknown, { done, redact }: TraceOptions = {}): unknown {
   if (typeof run !== 'function') throw new TypeError(`trace() runs a function, not ${describe(run)}`);
-  const context: Context = { began: performance.now(), sends: [] };
+  const context: Context = { began: performance.now(), sends: [], redact };
   if (traces++ === 0) stop = observe({ watch: (event) => watch(event, contexts.getStore()) });
   const finish = (): Trace => {
     if (--traces === 0) stop();
     // a copy: what goes on in the background changes a trace no more
     const ended: Trace = {
       kind: 'trace',
-      sends: structuredClone(context.sends),
+      sends: copyOf(context.sends),
       duration: performance.now() - context.began,
     };
     done?.(ended);
@@ -134,14 +138,15 @@ export function trace(run: () => unknown, { done }: TraceOptions = {}): unknown 
 
 function watch({ signal, sender, method }: SendEvent, context: Context | undefined): Watch | undefined {
   if (context === undefined) return undefined;
-  const { began } = context;
+  const { began, redact } = context;
+  const messageOf = (reason: unknown): string => textOf(redacted(redact, reason, 'error'));
   const now = (): number => performance.now() - began;
   const receivers: TracedCall[] = [];
   /** The calls that were put off, by their receivers. */
   const waiting = new Map<AnyFunction, Call>();
   const send: Changing<TracedSend> = {
     signal: signalName(signal),
-    sender: nameOfSender(sender),
+    sender: nameOfSender(redacted(redact, sender, 'sender')),
     method,
     start: now(),
     duration: undefined,
@@ -180,14 +185,14 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
       };
       let response: unknown;
       try {
-        response = contexts.run({ began, sends: call.sends }, invoke);
+        response = contexts.run({ ...context, sends: call.sends }, invoke);
       } catch (reason) {
         settle('threw', { reason });
         throw reason;
       }
       // what is awaited anyway is begun here: a query may only begin when it is
       if (isThenable(response) && !isPromise(response) && method.endsWith('Async'))
-        response = contexts.run({ began, sends: call.sends }, begun, response);
+        response = contexts.run({ ...context, sends: call.sends }, begun, response);
       call.response = response === undefined ? 'nothing' : isPromise(response) ? 'promise' : 'value';
       // the promises that send() hands back untouched are their callers' affair, and so are their rejections
       if (!isPromise(response) || method === 'send') settle('returned');
@@ -220,10 +225,23 @@ function watch({ signal, sender, method }: SendEvent, context: Context | undefin
   };
 }
 
-function messageOf(reason: unknown): string {
+/** Texts of errors may hold whole statements and files. */
+const MOST_OF_AN_ERROR = 2000;
+
+function textOf(reason: unknown): string {
   try {
-    return String(reason);
+    const text = String(reason);
+    if (text.length <= MOST_OF_AN_ERROR) return text;
+    return `${text.slice(0, MOST_OF_AN_ERROR)}… (${String(text.length)} characters)`;
   } catch {
     return 'an unreadable error';
   }
+}
+
+/** In place of structuredClone(), which jsdom has not. */
+function copyOf(sends: readonly TracedSend[]): TracedSend[] {
+  return sends.map((send) => ({
+    ...send,
+    receivers: send.receivers.map((call) => ({ ...call, sends: copyOf(call.sends) })),
+  }));
 }

@@ -255,8 +255,6 @@ describe('connecting the same again', () => {
     ['weak', {}, { weak: true }],
     ['weak', { weak: true }, {}],
     ['subclasses', { sender: User }, { sender: User, subclasses: true }],
-    ['AbortSignal', {}, { signal: new AbortController().signal }],
-    ['AbortSignal', { signal: new AbortController().signal }, { signal: new AbortController().signal }],
     ['priority', { dispatchUid: 1 }, { dispatchUid: 1, priority: 5 }],
   ])('with another %s throws and changes nothing', (what, before, after) => {
     const signal = new Signal('saved');
@@ -522,6 +520,94 @@ describe('signal', () => {
     signals[0]?.connect(() => 0, { signal: abortSignal, once: true });
     signals[0]?.send(null);
     expect(calls).toEqual({ added: 2, removed: 2 });
+  });
+});
+
+test('a Connection and a Signal are strings for people, and a Connection is JSON', () => {
+  const signal = new Signal('saved');
+  const connection = signal.connect(function audit() {}, { sender: class User {} });
+  expect(String(connection)).toBe('Connection saved → audit for class User');
+  expect(JSON.stringify({ connection })).toBe('{"connection":"Connection saved → audit for class User"}');
+  expect(String(signal)).toBe('Signal saved { 1 connected }');
+  expect(JSON.stringify(signal)).toBe('{"name":"saved"}');
+  connection.disconnect();
+  expect(JSON.stringify(connection)).toBe('"Connection saved → (ended)"');
+});
+
+describe('several AbortSignals on one registration', () => {
+  class User {}
+  const ways: [string, () => object][] = [
+    ['plain', () => ({})],
+    ['for one sender', () => ({ sender: User })],
+    ['with an owner', () => ({ owner })],
+    ['weak', () => ({ weak: true })],
+    ['with a uid', () => ({ dispatchUid: 'uid', sender: User })],
+  ];
+  const owner = {};
+  const receiver = (): string => 'heard';
+
+  test.each(ways)('%s: each ends its own share, and the last one the connection', (_name, options) => {
+    const signal = new Signal();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const connection = signal.connect(receiver, { ...options(), signal: first.signal } as never);
+    expect(signal.connect(receiver, { ...options(), signal: second.signal } as never)).toBe(connection);
+    expect(signal.connect(receiver, { ...options(), signal: second.signal } as never)).toBe(connection);
+    first.abort();
+    expect(connection.connected).toBe(true);
+    expect(responses(signal.send(User))).toEqual(['heard']);
+    second.abort();
+    expect(connection.connected).toBe(false);
+    expect(signal.connections).toEqual([]);
+  });
+
+  test.each(ways)('%s: connected without one as well, none of them ends it', (_name, options) => {
+    const signal = new Signal();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const connection = signal.connect(receiver, { ...options(), signal: first.signal } as never);
+    expect(signal.connect(receiver, options() as never)).toBe(connection);
+    signal.connect(receiver, { ...options(), signal: second.signal } as never);
+    first.abort();
+    second.abort();
+    expect(connection.connected).toBe(true);
+    expect(connection.disconnect()).toBe(true);
+  });
+
+  test('one that has already aborted takes no share', () => {
+    const signal = new Signal();
+    const { signal: alive } = new AbortController();
+    const connection = signal.connect(receiver, { signal: alive });
+    expect(signal.connect(receiver, { signal: AbortSignal.abort() }).connected).toBe(false);
+    expect(connection.connected).toBe(true);
+  });
+
+  test('no listener stays on any of them once it has ended, or when it no longer ends with them', () => {
+    const signal = new Signal();
+    const [first, second] = [countingAbortSignal(), countingAbortSignal()];
+    const connection = signal.connect(receiver, { signal: first.signal });
+    signal.connect(receiver, { signal: second.signal });
+    connection.disconnect();
+    expect([first.calls, second.calls]).toEqual([
+      { added: 1, removed: 1 },
+      { added: 1, removed: 1 },
+    ]);
+    signal.connect(receiver, { signal: first.signal });
+    signal.connect(receiver);
+    expect(first.calls).toEqual({ added: 2, removed: 2 });
+  });
+
+  test('one that refuses its listener changes nothing', () => {
+    const signal = new Signal();
+    const { signal: alive } = new AbortController();
+    const connection = signal.connect(receiver, { signal: alive });
+    const refusing = {
+      aborted: false,
+      addEventListener: () => {
+        throw new Error('refused');
+      },
+      removeEventListener: () => undefined,
+    };
+    expect(() => signal.connect(receiver, { signal: refusing })).toThrow('refused');
+    expect(connection.connected).toBe(true);
   });
 });
 

@@ -68,6 +68,25 @@ describe('onError()', () => {
     expect(printed).toEqual([['tocsin: saved → notify failed:', 'an unreadable value']]);
   });
 
+  test('asked with robust, hears also what robust sends catch, and nobody else does', async () => {
+    const heard: unknown[] = [];
+    using asked = onError((error, { receiver }) => heard.push([(error as Error).message, receiver?.name]), {
+      robust: true,
+    });
+    using unasked = onError((error) => heard.push(error));
+    void [asked, unasked];
+    const signal = new Signal('saved');
+    signal.connect(function mail() {
+      throw new Error('down');
+    });
+    signal.sendRobust('orders');
+    await signal.sendRobustAsync('orders');
+    await signal.sendRobustAsync('orders', {}, { serial: true });
+    expect(() => signal.send('orders')).toThrow('down');
+    expect(heard).toEqual(Array.from({ length: 3 }, () => ['down', 'mail']));
+    expect(() => onError(() => 1, { robst: true } as never)).toThrow(/Unknown option "robst" of onError\(\)/);
+  });
+
   test('a handler that throws stops neither the others nor the app', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const heard: unknown[] = [];

@@ -23,6 +23,12 @@ describe('the release workflow', () => {
     expect(workflow).toContain('npm publish --provenance');
   });
 
+  test('runs only actions that are named by their hash, for a tag can be moved', () => {
+    const actions = [...workflow.matchAll(/uses: (.*)/g)].map(([, action]) => action);
+    expect(actions).not.toEqual([]);
+    for (const action of actions) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
   test('calls only scripts that exist', () => {
     const called = [
       ...`${workflow}\n${readFileSync('.ci/run', 'utf8')}\n${Object.values(manifest.scripts).join('\n')}`.matchAll(

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type AnySignal, once, postSave, preSave, receiver, Signal } from '../../src/index.ts';
+import { type AnySignal, on, once, postSave, preSave, receiver, Signal } from '../../src/index.ts';
 import { expectClean, isolate, mockSender, mute, type Mute, muteDuring, record } from '../../src/testing.ts';
 import { matchers, type SignalMatchers } from '../../src/testing/matchers.ts';
 
@@ -415,6 +415,51 @@ describe('expectClean()', () => {
     const again = expectClean(saved);
     expect(() => again[Symbol.dispose]()).not.toThrow();
   });
+});
+
+describe('expectClean() without a signal', () => {
+  test('watches every signal that there is, named or not', () => {
+    const [named, unnamed] = [make(), new Signal()];
+    const clean = expectClean();
+    const own = new Signal();
+    own.connect(() => 'its signal goes with the test');
+    using first = named.connect(function one() {}, { sender: 'orders' });
+    using second = unnamed.connect(function two() {});
+    expect(() => clean[Symbol.dispose]()).toThrow(/^2 receivers are still connected:\n.*\bone\b.*\n.*\btwo\b/);
+    void [first, second];
+    const again = expectClean();
+    named.connect(() => 'gone').disconnect();
+    expect(() => again[Symbol.dispose]()).not.toThrow();
+  });
+});
+
+test('mockSender() needs no structuredClone(), which jsdom has not, and takes methods and circles', () => {
+  const clone = globalThis.structuredClone;
+  try {
+    Reflect.deleteProperty(globalThis, 'structuredClone');
+    const shape = { born: new Date(0), list: [{ a: 1 }], greet: () => 'hello', self: undefined as unknown };
+    shape.self = shape;
+    const User = mockSender('User', shape);
+    const user = new User();
+    expect(user).toMatchObject({ born: new Date(0), list: [{ a: 1 }] });
+    expect([user.born === shape.born, user.list[0] === shape.list[0]]).toEqual([false, false]);
+    expect(user.greet()).toBe('hello');
+  } finally {
+    globalThis.structuredClone = clone;
+  }
+});
+
+test('once() and on() hear what is muted: they wait, and are nobody to be silenced', async () => {
+  const saved = make();
+  saved.connect(() => 'mailed');
+  using muted = mute(saved);
+  void muted;
+  const [first, reading] = [once(saved), on(saved)];
+  expect(saved.send('orders', { id: 1 })).not.toContainEqual([expect.anything(), 'mailed']);
+  expect(await first).toEqual(['orders', { id: 1 }]);
+  expect((await reading.next()).value).toEqual(['orders', { id: 1 }]);
+  expect(muteDuring([saved], () => saved.send('orders', { id: 2 }).length)).toBe(1);
+  await reading.return();
 });
 
 describe('toHaveBeenSent()', () => {

@@ -33,6 +33,10 @@ paid.connect(function ring() {}, { priority: 2 })
     ),
   );
   writeFileSync(join(app, 'empty.mjs'), "import { Signal } from 'tocsin'; export const lonely = new Signal('lonely')");
+  writeFileSync(
+    join(app, 'serves.mjs'),
+    "import './signals.mjs'; import { createServer } from 'node:net'; createServer().listen(0); setInterval(() => {}, 1000)",
+  );
   writeFileSync(join(app, 'throws.mjs'), "throw new Error('no database')");
 });
 afterAll(() => {
@@ -42,7 +46,7 @@ const run = (args: string[], options: string[] = []) => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [...options, resolve('dist/tracing/cli.js'), ...args],
-    { cwd: app, encoding: 'utf8' },
+    { cwd: app, encoding: 'utf8', timeout: 60_000 },
   );
   return { status, stdout, stderr };
 };
@@ -61,6 +65,11 @@ test('TOCSIN_ORIGINS=1 records from the time that tocsin/tracing is loaded', () 
 });
 
 describe('tocsin inspect', () => {
+  test('ends though the module keeps a server and a timer open', () => {
+    const { status, stdout } = run(['inspect', 'serves.mjs']);
+    expect([status, stdout.includes('sendMail')]).toEqual([0, true]);
+  });
+
   test.each(['signals.mjs', 'signals.cjs'])('prints who listens: %s', (file) => {
     const { status, stdout } = run(['inspect', file]);
     expect(stdout).toMatch(

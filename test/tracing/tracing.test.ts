@@ -439,6 +439,47 @@ describe('publishDiagnostics()', () => {
     };
   };
 
+  test('however often it is asked for, it publishes once, until the last has ended', () => {
+    const log: string[] = [];
+    const stop = listen(log);
+    const [first, second] = [publishDiagnostics(), publishDiagnostics()];
+    const saved = make('saved');
+    saved.send('a', {});
+    expect(log).toEqual(['send start saved', 'send end saved']);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    saved.send('a', {});
+    expect(log).toHaveLength(4);
+    second[Symbol.dispose]();
+    saved.send('a', {});
+    expect(log).toHaveLength(4);
+    stop();
+  });
+
+  test('redact: subscribers get what it gives; one that throws hides; what any of several hides is hidden', () => {
+    const messages: { sender: unknown; args: unknown; result: unknown; error: unknown }[] = [];
+    const listener = (message: unknown): void => void messages.push({ ...(message as (typeof messages)[number]) });
+    subscribe('tracing:tocsin:send:end', listener);
+    const plain = publishDiagnostics();
+    const hiding = publishDiagnostics({ redact: (value, kind) => (kind === 'args' ? { hidden: true } : value) });
+    const failing = publishDiagnostics({
+      redact: (value, kind) => {
+        if (kind === 'error') throw new Error('cannot');
+        return value;
+      },
+    });
+    const saved = make('saved');
+    saved.connect(() => {
+      throw new Error('params: hunter2');
+    });
+    const args = { password: 'hunter2' };
+    expect(() => saved.send('a', args)).toThrow('hunter2');
+    expect(messages).toMatchObject([{ sender: 'a', args: { hidden: true }, error: '(redacted)' }]);
+    for (const each of [plain, hiding, failing]) each[Symbol.dispose]();
+    unsubscribe('tracing:tocsin:send:end', listener);
+    expect(() => publishDiagnostics({ redact: 1 as never })).toThrow(/redact must be a function .*not 1/);
+  });
+
   test('publishes the parts of sends and calls, in order, nested ones with their parent; and nothing when it has ended', async () => {
     const [outer, inner] = [make('outer'), make('inner')];
     outer.connect(function call() {

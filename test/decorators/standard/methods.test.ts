@@ -339,3 +339,27 @@ describe('is refused when decorating, not at the first new', () => {
     }).toThrow(/owner has no place on the static method onSave: its class/);
   });
 });
+
+test('a constructor that throws ends the connections of what it has half made with disconnectReceivers(this)', () => {
+  const saved = new Signal<object, unknown, unknown>('saved');
+  class Mailer {
+    readonly outbox: string[];
+    constructor(outbox?: string[]) {
+      try {
+        if (outbox === undefined) throw new Error('no outbox');
+        this.outbox = outbox;
+      } catch (error) {
+        disconnectReceivers(this);
+        throw error;
+      }
+    }
+    @receiver(saved) onSave() {
+      return this.outbox.push('mail');
+    }
+  }
+  expect(() => new Mailer()).toThrow('no outbox');
+  expect(saved.send('orders', {})).toEqual([]);
+  const mailer = new Mailer([]);
+  expect(saved.send('orders', {})).toHaveLength(1);
+  expect(mailer.outbox).toEqual(['mail']);
+});
