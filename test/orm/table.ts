@@ -45,8 +45,8 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Sequelize](#sequelize)',
     suite: 'Sequelize',
     fires: '`save()`, `create()`, `bulkCreate()`, `findOrCreate()`, `destroy()`, `restore()`',
-    loud: '`Model.update()`, `Model.destroy()`, `Model.restore()`, `truncate()`, `upsert()`',
-    unseen: '`increment()`, `query()`, `{ hooks: false }`',
+    loud: '`Model.update()`, `Model.destroy()`, `Model.restore()`, `truncate()`, `upsert()`, `increment()`',
+    unseen: '`query()`, `{ hooks: false }`',
     reads: 'none',
   },
   {
