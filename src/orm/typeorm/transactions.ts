@@ -310,5 +310,5 @@ function strayError(method: string): Error {
 
 /** How deep in savepoints: 0 outside a transaction, 1 for the transaction itself. Not in TypeORM's declared types. */
 export function depthOf(runner: QueryRunner): number {
-  return (runner as { transactionDepth?: number }).transactionDepth ?? 0;
+  return (runner as unknown as { transactionDepth: number }).transactionDepth;
 }
