@@ -4,7 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, type DataSourceOptions, DeleteResult, EntitySchema, In, UpdateResult } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
-import { type AdapterOptions, attachSignals, m2mChanged, postDelete, postSave, preSave } from '../../src/typeorm.ts';
+import {
+  type AdapterOptions,
+  attachSignals,
+  m2mChanged,
+  postBulk,
+  postDelete,
+  postSave,
+  preSave,
+} from '../../src/typeorm.ts';
 import { type FreshDatabase, freshDatabase } from '../support/databases.ts';
 
 const id = { type: Number, primary: true, generated: 'increment' } as const;
@@ -276,6 +284,46 @@ describe('on sql.js', () => {
     await dataSource.manager.save(task());
     expect(await dataSource.manager.count(Owner)).toBe(1);
   });
+
+  test.each(['closure-table', 'materialized-path', 'nested-set'] as const)(
+    'an instance of a tree (%s) that is saved, moved and removed is no bulk write of anything',
+    async (type) => {
+      class Node {
+        id!: number;
+        name!: string;
+        parent?: Node;
+      }
+      const schema = new EntitySchema<Node>({
+        name: 'Node',
+        target: Node,
+        trees: [{ type }],
+        columns: { id, name: text },
+        relations: {
+          parent: { type: 'many-to-one', target: 'Node', treeParent: true, inverseSide: 'children' },
+          children: { type: 'one-to-many', target: 'Node', treeChildren: true, inverseSide: 'parent' },
+        } as never,
+      });
+      const trees = await new DataSource({ type: 'sqljs', entities: [schema], synchronize: true }).initialize();
+      cleanups.push(() => trees.destroy());
+      using attachment = attachSignals(trees, { bulk: 'throw' });
+      postBulk.connect(() => void log.push('postBulk'), { owner });
+      postSave.connect((_sender, { instance, created }) => void log.push(`${instance.name} ${String(created)}`), {
+        sender: Node,
+        owner,
+      });
+      postDelete.connect((_sender, { instance }) => void log.push(`- ${instance.name}`), { sender: Node, owner });
+      const save = (values: Partial<Node>): Promise<Node> => trees.manager.save(Object.assign(new Node(), values));
+      const root = await save({ name: 'root' });
+      const child = await save({ name: 'child', parent: root });
+      const leaf = await save({ name: 'leaf', parent: child });
+      await trees.manager.save(Object.assign(leaf, { parent: root }));
+      // TypeORM keeps no nested set when a row is removed.
+      if (type !== 'nested-set') await trees.manager.remove(leaf);
+      const expected = ['root true', 'child true', 'leaf true', 'leaf false', '- leaf'];
+      expect(log).toEqual(type === 'nested-set' ? expected.slice(0, -1) : expected);
+      expect(attachment).toBeDefined();
+    },
+  );
 
   test('versions and drivers that it was not written for are refused with a sentence, and nothing is attached', () => {
     const builder = { createQueryBuilder: () => undefined };
