@@ -37,7 +37,8 @@ export async function writeWhole(run: Run, handle: Handle): Promise<Settled> {
   const { builder, method, args, natively } = run;
   const write = handle.write();
   const { session } = handle;
-  if (builder.session === session)
+  const isDecoded = method !== 'values' && partOf(builder, 'returning') !== undefined;
+  if (builder.session === session && !isDecoded)
     return settled(await sendAfter(natively() as Promise<unknown>, run, write), undefined);
   const running = executeWhole(builder, session, method, args);
   await sendAfter(

@@ -5,7 +5,7 @@ import { insertRows, type PreparedUpdate, prepareUpdate, type Row } from '../row
 import type { ScopedWrite } from '../write-scope.ts';
 import { announce, sendBulk, type Settled, settled, writeWhole } from './bulk-write.ts';
 import { equalities } from './conditions.ts';
-import { lenientColumns, Undecoded } from './decode.ts';
+import { lenientColumns, Undecoded, withLenientCodecs } from './decode.ts';
 import { asErrorOf, executeReturning, type Outcome } from './execute.ts';
 import type { Handle } from './handle.ts';
 import { copyOf, partOf, runQuery } from './internals.ts';
@@ -145,7 +145,8 @@ export class RowWrite {
     const { scope, primary } = this.handle;
     this.write.issue();
     try {
-      const query = primary.select(lenientColumns(table)).from(table).where(partOf(builder, 'where'));
+      const selection = primary.select(lenientColumns(table)).from(table).where(partOf(builder, 'where'));
+      const query = withLenientCodecs(selection);
       const rows = await (scope.transaction === undefined || query.for === undefined ? query : query.for('update'));
       return rows.some((row) => Object.values(row).some((value) => value instanceof Undecoded)) ? undefined : rows;
     } catch (error) {
