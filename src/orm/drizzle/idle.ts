@@ -67,7 +67,8 @@ function hookOf(builder: Builder): PropertyDescriptor {
   const prototype = Object.getPrototypeOf(builder) as Builder;
   let hook = hooks.get(prototype);
   if (hook === undefined) {
-    const prepare = Reflect.get(prototype, '_prepare') as (...args: unknown[]) => Prepared & object;
+    const method: unknown = Reflect.get(prototype, '_prepare');
+    const prepare = method as (...args: unknown[]) => Prepared & object;
     const value = function (this: object, ...args: unknown[]): Prepared {
       const idle = Known.of(this);
       const prepared = Reflect.apply(prepare, this, args);
