@@ -12,6 +12,7 @@ import type { Query } from './query.ts';
 
 type RunHooks = ReadonlyMap<PropertyKey, Hook>;
 
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- lets a private field be put on any object
 class Itself {
   constructor(object: object) {
     return object;
@@ -66,17 +67,18 @@ function hookOf(builder: Builder): PropertyDescriptor {
   const prototype = Object.getPrototypeOf(builder) as Builder;
   let hook = hooks.get(prototype);
   if (hook === undefined) {
-    const { _prepare } = prototype;
-    const value = function (this: Builder, ...args: []): Prepared {
+    const method: unknown = Reflect.get(prototype, '_prepare');
+    const prepare = method as (...args: unknown[]) => Prepared & object;
+    const value = function (this: object, ...args: unknown[]): Prepared {
       const idle = Known.of(this);
-      const prepared: Prepared & object = Reflect.apply(_prepare, this, args);
+      const prepared = Reflect.apply(prepare, this, args);
       // A copy of the query is another object.
       if (idle === undefined) return prepared;
       // Given something by `prepare()`: it is run later, when somebody may listen.
       if (args.length > 0) return intercept(prepared, idle.hooks(idle).prepared);
       return isIdle(idle.handle) ? prepared : intercept(prepared, idle.hooks(idle).query);
     };
-    const looks = { name: { value: _prepare.name }, length: { value: _prepare.length } };
+    const looks = { name: { value: prepare.name }, length: { value: prepare.length } };
     hook = { value: Object.defineProperties(value, looks), writable: true, configurable: true, enumerable: false };
     hooks.set(prototype, hook);
   }
