@@ -1,6 +1,5 @@
 /**
- * Kysely, for databases that return what they have written (PostgreSQL, SQLite): what is written through a wrapped
- * Kysely sends the model signals.
+ * Kysely on PostgreSQL, SQLite, MySQL and MariaDB: what is written through a wrapped Kysely sends the model signals.
  *
  * | signal | sent |
  * |---|---|
@@ -9,8 +8,7 @@
  * | `postBulk` | after other updates and deletes; after `onConflict()`, `replaceInto()` and `mergeInto()`, where only the database knows which rows are new; after writes from expressions, `with()` queries, other tables, limits |
  *
  * Not seen: what is written through a Kysely that is not wrapped, `sql` templates, and what the database itself does,
- * such as `ON DELETE CASCADE`. What is streamed is announced as a bulk write. Not for MySQL and
- * SQL Server, which return no rows.
+ * such as `ON DELETE CASCADE`. What is streamed is announced as a bulk write. Not for SQL Server.
  */
 import type { Kysely, Selectable } from 'kysely';
 import type { ModelSignal } from './core/model-types.ts';
@@ -72,6 +70,11 @@ export interface Register {}
  * gets an error when it has waited six seconds (see `outside`). And node-postgres ends the process if a connection is
  * lost while a receiver runs in its transaction, unless somebody listens to the client: `pool.on('connect', (client) =>
  * client.on('error', log))`.
+ *
+ * MySQL and MariaDB return nothing of what they have written, so it is read again by its key, in the same transaction. An
+ * insert of several rows of which only some have a value for the column that is counted up is a bulk write. The
+ * `instance` of a table without a key stays as it was written (not on MariaDB, if nothing in it is counted up). After a
+ * deadlock, for which the database rolls the transaction back, what is written through it is outside of any.
  *
  * A table without receivers costs nothing. With receivers, an update reads its row first (see `beforeImage`), and a
  * delete does if `preDelete` has receivers; a write outside a transaction gets one (see `atomic`). `onCommit` follows

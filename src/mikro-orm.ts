@@ -5,9 +5,9 @@
  * |---|---|
  * | `preSave`, `postSave` | around the insert or update of each entity that `flush()` writes, cascaded ones included; an unchanged entity sends nothing, as MikroORM writes nothing |
  * | `preDelete`, `postDelete` | around the delete of each entity that `flush()` removes, orphans and those that MikroORM cascades to included |
- * | `postBulk` | after `em.insert()`, `insertMany()`, `clone()`, `upsert()`, `upsertMany()`, `nativeUpdate()` and `nativeDelete()` |
+ * | `postBulk` | after `em.insert()`, `insertMany()`, `clone()`, `upsert()`, `upsertMany()`, `nativeUpdate()` and `nativeDelete()`, and what a query builder inserts, updates, deletes or truncates, of which `where` and `values` are not told |
  *
- * Not seen: query builders, `getKysely()`, `execute()`, and what the database itself does, such as `ON DELETE CASCADE`.
+ * Not seen: `getKysely()`, `execute()`, and what the database itself does, such as `ON DELETE CASCADE`.
  * The rows of a pivot table are no entities and send nothing.
  *
  * `bulk: 'individual'` covers `nativeUpdate()` and `nativeDelete()` by plain conditions and values, without options and

@@ -1,5 +1,5 @@
 /**
- * Mongoose 9: saving and deleting documents sends the model signals.
+ * Mongoose 8, from 8.16 on, and 9: saving and deleting documents sends the model signals.
  *
  * | signal | sent |
  * |---|---|
@@ -48,7 +48,8 @@ export interface SignalsOptions extends AdapterOptions {
  * A model without receivers costs nothing. With receivers an update reads the document first; see `beforeImage`.
  *
  * @returns the plugin, a `Disposable` that switches it off. Mongoose cannot unregister a plugin.
- * @throws TypeError if an option is wrong.
+ * @throws TypeError if an option is wrong, and where a model is compiled, for a version of Mongoose that is not
+ *   supported.
  * @example
  * ```ts
  * const mongoose = new Mongoose()

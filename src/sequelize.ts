@@ -5,9 +5,9 @@
  * |---|---|
  * | `preSave`, `postSave` | around `save()`, `create()`, `instance.update()`, `findOrCreate()`, and `bulkCreate()` for each instance; around `destroy()` and `restore()` of a paranoid model, with the delete date in `updateFields`: the row is still there |
  * | `preDelete`, `postDelete` | around `destroy()` of an instance |
- * | `postBulk` | after `Model.update()`, `Model.destroy()`, `Model.truncate()`, `Model.restore()`, `upsert()`, and `bulkCreate()` with `updateOnDuplicate` or `ignoreDuplicates` |
+ * | `postBulk` | after `Model.update()`, `Model.destroy()`, `Model.truncate()`, `Model.restore()`, `upsert()`, `increment()`, `decrement()`, and `bulkCreate()` with `updateOnDuplicate` or `ignoreDuplicates` |
  *
- * Not seen: `increment()`, `query()`, the query interface, `{ hooks: false }`, and what the database itself does.
+ * Not seen: `query()`, the query interface, `{ hooks: false }`, and what the database itself does.
  * Many-to-many relations are written through `bulkCreate()` and `destroy()` of their through model, whose signals are
  * sent; `m2mChanged` is not. An unchanged instance sends `preSave`, and `postSave` only if a receiver changed it, for
  * nothing is written else.
@@ -33,7 +33,7 @@ export interface SignalsOptions extends AdapterOptions {
 /**
  * Make a Sequelize send the model signals for what is written through its models.
  *
- * The sender is the model class, `tx` the `Transaction` if there is one: pass it on, `{ transaction: tx }`. Receivers
+ * The sender is the model class, also of what is written through its scopes and schemas; `tx` the `Transaction` if there is one: pass it on, `{ transaction: tx }`. Receivers
  * run one after the other in connect order, each awaited; in a transaction also for many instances written by one call.
  * `preSave` comes after validation; what receivers change is validated again and saved, also beside `save({ fields })`.
  *

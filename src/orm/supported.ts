@@ -19,7 +19,7 @@ export function assertSupported(orm: string, version: unknown, from: string, bef
 }
 
 /** Of the numbers only: a release candidate counts as its release. */
-function isAtLeast(version: string, other: string): boolean {
+export function isAtLeast(version: string, other: string): boolean {
   const [left, right] = [version, other].map((each) => (/^\d+(\.\d+)*/.exec(each)?.[0] ?? '').split('.').map(Number));
   for (const [index, number] of (right ?? []).entries()) {
     const own = left?.[index] ?? 0;

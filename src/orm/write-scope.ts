@@ -41,16 +41,29 @@ export interface TransactionRun<THandle, TOptions extends Required<AdapterOption
  */
 export class WriteScope<TOptions extends Required<AdapterOptions> = Required<AdapterOptions>> {
   readonly database: WrappedDatabase<TOptions>;
-  /** Undefined outside a transaction. */
-  readonly transaction: TransactionNode | undefined;
   /** The handle of the ORM, itself wrapped: what is written through it sends signals. */
   tx: unknown = undefined;
   /** Whether the app is done with the transaction, so that it is being committed or rolled back. */
   ended = false;
 
+  /** Whether the database has rolled the transaction back by itself, so that it commits every write at once. */
+  isLost = false;
+  private readonly node: TransactionNode | undefined;
+
   constructor(database: WrappedDatabase<TOptions>, transaction?: TransactionNode) {
     this.database = database;
-    this.transaction = transaction;
+    this.node = transaction;
+  }
+
+  /** Undefined outside a transaction. */
+  get transaction(): TransactionNode | undefined {
+    return this.isLost ? undefined : this.node;
+  }
+
+  /** MySQL rolls the whole transaction back when it ends a deadlock. */
+  lose(): void {
+    this.node?.root.rollback();
+    this.isLost = true;
   }
 
   /** Begin a write. */

@@ -10,7 +10,7 @@ import { installed, npm } from './tools.ts';
  * install tocsin: package managers enforce the range of an optional peer for whoever has that peer.
  */
 const NEIGHBOURS = {
-  mongoose: '8.24.10',
+  mongoose: '7.8.13',
   '@prisma/client': '6.9.0',
   'drizzle-orm': '0.44.7',
   '@mikro-orm/core': '6.6.7',

@@ -6,6 +6,7 @@ import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql';
 import * as pgCore from 'drizzle-orm/pg-core';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import * as sqliteCore from 'drizzle-orm/sqlite-core';
+import { npmVersion } from 'drizzle-orm/version';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers, postBulk, postDelete, postSave, preSave } from '../../src/index.ts';
 import { type SignalsOptions, withSignals } from '../../src/drizzle.ts';
@@ -45,6 +46,18 @@ const engines: [string, () => Promise<{ open: () => any; notes: any; close: () =
     },
   ],
 ];
+if (npmVersion.startsWith('1.')) {
+  engines.push([
+    'PGlite, by a codec',
+    async () => {
+      const client = await PGlite.create();
+      await client.query(CREATE);
+      const notes = pgCore.pgTable('notes', { id: pgCore.integer().primaryKey(), text: pgCore.text() });
+      const codecs = { text: { normalize: decode } };
+      return { open: () => drizzlePglite({ client, codecs } as any), notes, close: () => client.close() };
+    },
+  ]);
+}
 
 describe.each(engines)('Drizzle on %s', (_name, start) => {
   const owner = {};
@@ -136,6 +149,19 @@ describe.each(engines)('Drizzle on %s', (_name, start) => {
     expect(await compare(update, options)).toEqual(FAILS);
     expect(log).toEqual(['postBulk update 2']);
   });
+
+  test.each<SignalsOptions>([{}, { atomic: false }])(
+    'a write as a whole is told of where it is: %j',
+    async (options) => {
+      const update = (db: any) => db.update(notes).set({ text: 'broken' }).where(gt(notes.id, 0)).returning();
+      const write = (db: any) =>
+        options.atomic === false
+          ? update(db)
+          : db.transaction((tx: any) => update(tx).catch((error: unknown) => `kept: ${String(error)}`));
+      await compare(write, options);
+      expect(log).toEqual(['postBulk update 2']);
+    },
+  );
 
   test('a delete of such a row is kept', async () => {
     expect(await compare((db) => db.delete(notes).where(eq(notes.id, 2)).returning())).toEqual(FAILS);

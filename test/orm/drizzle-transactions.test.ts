@@ -69,6 +69,52 @@ describe('Drizzle on SQLite', () => {
     await close();
   });
 
+  test("'individual': rows that receivers change otherwise are written whole or not at all, and nothing beside them", async () => {
+    const { db, close } = await open('memory', { bulk: 'individual' });
+    await db.run(
+      sql`create table tags (id integer primary key, name text unique, size integer not null, made integer)`,
+    );
+    const tags = sqliteCore.sqliteTable('tags', {
+      id: sqliteCore.integer().primaryKey(),
+      name: sqliteCore.text().unique(),
+      size: sqliteCore.integer().notNull(),
+      made: sqliteCore.integer({ mode: 'timestamp' }),
+    });
+    await db.insert(tags).values([1, 2, 3].map((id) => ({ id, name: `tag ${String(id)}`, size: id })));
+    const change = { twice: false };
+    preSave.connect(
+      (_sender, { instance }) => {
+        instance.name = change.twice ? 'twice' : `new ${String(instance.id)}`;
+        if (instance.id === 2) Object.assign(instance, { size: sql`${tags.size} * 10`, made: new Date(0) });
+      },
+      { sender: tags, owner },
+    );
+    const heard: unknown[] = [];
+    postSave.connect((_sender, { instance }) => void heard.push({ ...instance }), { sender: tags, owner });
+    const update = (tx: Pick<typeof db, 'update'>) => tx.update(tags).set({ size: 7 }).returning();
+    const expected = [
+      { id: 1, name: 'new 1', size: 7, made: null },
+      { id: 2, name: 'new 2', size: 20, made: new Date(0) },
+      { id: 3, name: 'new 3', size: 7, made: null },
+    ];
+    expect(await db.transaction(update)).toEqual(expected);
+    expect(heard).toEqual(expected);
+
+    change.twice = true;
+    await db.transaction(async (tx) => {
+      const failing = outcome(update(tx));
+      const beside = Array.from({ length: 20 }, async (_unused, index) => {
+        await sleep(index / 5);
+        await tx.insert(logs).values({ text: 'beside' });
+      });
+      expect(await failing).toContain('Failed query: update "tags" set "size" = ?');
+      await Promise.all(beside);
+    });
+    expect(await db.$count(logs)).toBe(20);
+    expect(await db.select().from(tags)).toEqual(expected);
+    await close();
+  });
+
   test.each(['file', 'memory'])('%s: a receiver that writes outside its transaction is refused', async (kind) => {
     const { db, close } = await open(kind);
     postSave.connect(

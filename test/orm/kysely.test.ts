@@ -1,8 +1,12 @@
 import {
   CamelCasePlugin,
+  DummyDriver,
   type ControlledTransaction,
   type Generated,
   Kysely,
+  MssqlAdapter,
+  MssqlIntrospector,
+  MssqlQueryCompiler,
   MysqlDialect,
   NoResultError,
   PostgresDialect,
@@ -12,6 +16,7 @@ import {
   type Transaction,
 } from 'kysely';
 import Sqlite from 'libsql';
+import mysql from 'mysql2';
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AnySignal, disconnectReceivers } from '../../src/index.ts';
@@ -24,6 +29,7 @@ import {
   type SignalsOptions,
   withSignals,
 } from '../../src/kysely.ts';
+import { availableEngines, freshDatabase } from '../support/databases.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { contract, type Harness, type ModelName } from './contract.ts';
 
@@ -51,7 +57,7 @@ const tables = { User: 'contract_users', Profile: 'contract_profiles' } as const
 const table = (model: ModelName): 'contract_users' => tables[model] as 'contract_users';
 
 /** With transactions that are ended by hand: those that callbacks are given have no savepoints. */
-function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<Kysely<Database>> {
+function harness(connect: () => Kysely<Database>, concurrent: boolean, returns = true): Harness<Kysely<Database>> {
   let raw: Kysely<Database>;
   let db: Kysely<Database>;
   let savepoints = 0;
@@ -63,6 +69,12 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
       (each, [name, value]) => each.where(name as never, '=' as never, value as never) as typeof query,
       query,
     );
+  const insert = async (on: Kysely<Database>, model: ModelName, values: readonly object[]): Promise<object[]> => {
+    const query = on.insertInto(table(model)).values(values as never);
+    if (returns) return query.returningAll().execute();
+    const { insertId } = await query.executeTakeFirstOrThrow();
+    return values.map((each, index) => ({ ...each, id: Number(insertId) + index }));
+  };
   const run = (query: unknown): Promise<unknown[]> => (query as { execute(): Promise<unknown[]> }).execute();
   return {
     senders: tables,
@@ -105,12 +117,7 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
     detach() {
       db = raw;
     },
-    insert: async (model, values, tx = db) =>
-      (await tx
-        .insertInto(table(model))
-        .values(values as never)
-        .returningAll()
-        .executeTakeFirstOrThrow()) as never,
+    insert: async (model, values, tx = db) => (await insert(tx, model, [values]))[0] as never,
     saveUnchanged: (model, { id, name }) =>
       db
         .updateTable(table(model))
@@ -118,12 +125,7 @@ function harness(connect: () => Kysely<Database>, concurrent: boolean): Harness<
         .where('id', '=', id as never)
         .execute(),
     unchanged: ['preSave', 'postSave'],
-    insertMany: async (model, values, tx = db) =>
-      (await tx
-        .insertInto(table(model))
-        .values(values as never)
-        .returningAll()
-        .execute()) as never,
+    insertMany: (model, values, tx = db) => insert(tx, model, values) as never,
     update: (model, { id }, values, tx = db) =>
       tx
         .updateTable(table(model))
@@ -171,6 +173,22 @@ contract(
 const onSqlite = () =>
   harness(() => new Kysely({ dialect: new SqliteDialect({ database: new Sqlite(':memory:') }) }), false);
 contract('Kysely, SQLite', onSqlite(), onSqlite());
+
+if (availableEngines('mariadb').length > 0) {
+  const mariadb = await freshDatabase('mariadb', 'kysely_contract');
+  afterAll(() => mariadb.drop());
+  contract(
+    'Kysely, MariaDB',
+    harness(
+      () =>
+        new Kysely({
+          dialect: new MysqlDialect({ pool: mysql.createPool({ uri: mariadb.url, connectionLimit: 5 }) }),
+        }),
+      true,
+      false,
+    ),
+  );
+}
 
 describe('Kysely', () => {
   const owner = {};
@@ -498,9 +516,13 @@ describe('Kysely', () => {
   test('refuses what it cannot wrap, wrong options, and a second time', async () => {
     const db = await open();
     expect(() => withSignals({} as never)).toThrow(/takes a Kysely, not/);
-    expect(() => withSignals(new Kysely({ dialect: new MysqlDialect({ pool: {} as never }) }))).toThrow(
-      /returns what it has written/,
-    );
+    const mssql = {
+      createDriver: () => new DummyDriver(),
+      createAdapter: () => new MssqlAdapter(),
+      createQueryCompiler: () => new MssqlQueryCompiler(),
+      createIntrospector: (kysely: Kysely<never>) => new MssqlIntrospector(kysely),
+    };
+    expect(() => withSignals(new Kysely({ dialect: mssql }))).toThrow(/needs PostgreSQL, SQLite, MySQL or MariaDB/);
     expect(() => withSignals(raw, { atomc: true } as never)).toThrow(
       /Unknown option "atomc" of withSignals\(\); it takes bulk, outside, using, atomic, beforeImage, primaryKeys/,
     );

@@ -1,6 +1,6 @@
 /**
  * The long run of a suite: `npm run check:equivalence -- --minutes 10 --orm kysely --engine postgres --seed 7`, or
- * `check:commits`. Minutes are for each ORM.
+ * `check:commits`; with `--project 'Drizzle 1.0' --orm drizzle` on that release. Minutes are for each ORM.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -10,18 +10,19 @@ const { positionals, values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     orm: { type: 'string', default: '' },
+    project: { type: 'string', default: 'tocsin' },
     engine: { type: 'string' },
     seed: { type: 'string' },
   },
 });
 const [suite = ''] = positionals;
-const { minutes, orm, engine, seed } = values;
+const { minutes, orm, project, engine, seed } = values;
 if (!(Number(minutes) > 0)) throw new TypeError(`--minutes must be a positive number, not ${minutes}`);
 
 const prefix = suite.toUpperCase();
 const { status } = spawnSync(
   'npx',
-  ['vitest', 'run', '--project', 'tocsin', '--typecheck.enabled=false', `test/orm/${suite}/${orm}`],
+  ['vitest', 'run', '--project', project, '--typecheck.enabled=false', `test/orm/${suite}/${orm}`],
   {
     stdio: 'inherit',
     env: {

@@ -465,6 +465,41 @@ describe.each(availableEngines('sqlite', 'postgres'))('Prisma, %s', (engine: Eng
     );
   });
 
+  test.each(['_activeProvider', '_runtimeDataModel', '_originalClient', '_createPrismaPromise', '_extensions'])(
+    'a client without the undocumented %s is refused',
+    async (member) => {
+      const raw = await open();
+      const other = new Proxy(raw, {
+        get: (client, name) => (name === member ? undefined : (Reflect.get(client, name) as unknown)),
+      });
+      expect(() => signals()(other)).toThrow(
+        new RegExp(`tocsin/prisma needs ${member}.* as it is in Prisma 7\\.0 to 7\\.10.*Install such a version`),
+      );
+    },
+  );
+
+  test('a client that keeps its extensions elsewhere is refused, and one that tells an operation otherwise', async () => {
+    const raw = await open();
+    const elsewhere = Object.create(raw, { $extends: { value: () => ({}) } }) as PrismaClient;
+    expect(() => signals()(elsewhere)).toThrow(/needs _extensions\.append\(\), which \$extends\(\) calls/);
+    listen('postSave', 'User', () => undefined);
+    const renamed = Object.create(raw, {
+      _extensions: {
+        value: {
+          append: (added: { query: { $allModels: { $allOperations: (operation: object) => unknown } } }) => {
+            const { $allOperations } = added.query.$allModels;
+            added.query.$allModels.$allOperations = (operation) =>
+              $allOperations({ ...operation, __internalParams: undefined });
+            return (raw as unknown as { _extensions: { append(added: unknown): unknown } })._extensions.append(added);
+          },
+          isEmpty: () => true,
+          getAllQueryCallbacks: () => [],
+        },
+      },
+    }) as PrismaClient;
+    await expect(extended(renamed).user.create({ data: { name: 'a' } })).rejects.toThrow(/needs __internalParams/);
+  });
+
   describe.runIf(engine === 'postgres')('with PostgreSQL', () => {
     test('a swallowed error that dooms the transaction makes the write of our own reject', async () => {
       const db = extended(await open());

@@ -46,8 +46,6 @@ function harness(open: () => Sequelize, atomic: boolean): Harness<Transaction> {
     savepoints: true,
     // Sequelize 6 gives a savepoint in a savepoint the name of the outer one, and then rolls back to the wrong one
     deepSavepoints: false,
-    // it is another transaction object, and says nothing to the outer one's
-    savepointsAreTold: false,
     concurrent: open === connect && postgres.connections > 1,
     countsBulk: false,
     async open() {
@@ -214,6 +212,56 @@ describe('Sequelize', () => {
       'true update undefined undefined',
       'true delete undefined undefined',
     ]);
+  });
+
+  test('what is written through a scope or a schema of a model is told of the model', async () => {
+    await open({ bulk: 'individual' });
+    const told = (sender: unknown, what: string): void => void log.push(`${what} ${String(sender === Person)}`);
+    preSave.connect((sender) => told(sender, 'preSave'), { sender: Person, owner });
+    postSave.connect((sender) => told(sender, 'postSave'), { sender: Person, owner });
+    postDelete.connect((sender) => told(sender, 'postDelete'), { sender: Person, owner });
+    postBulk.connect((sender, { operation }) => told(sender, operation), { sender: Person, owner });
+    Person.addScope('young', { where: { age: 1 } }, { override: true });
+    const saved = ['preSave true', 'postSave true'];
+    const sentBy = async (write: () => Promise<unknown>): Promise<string[]> => {
+      log = [];
+      await write();
+      return log;
+    };
+    expect(await sentBy(() => Person.unscoped().create({ name: 'a', age: 1 }))).toEqual(saved);
+    expect(await sentBy(() => Person.schema('public').create({ name: 'b' }))).toEqual(saved);
+    const person = (await Person.scope('young').findOne()) as Person;
+    expect(await sentBy(() => person.update({ name: 'c' }))).toEqual(saved);
+    expect(await sentBy(() => Person.scope('young').bulkCreate([{ name: 'd' }]))).toEqual(saved);
+    expect(await sentBy(() => Person.scope('young').update({ name: 'e' }, { where: {} }))).toEqual(saved);
+    expect(await sentBy(() => Person.scope('young').upsert({ id: 99, name: 'f' }))).toEqual(['upsert true']);
+    expect(await sentBy(() => person.destroy())).toEqual(['postDelete true']);
+    expect(await sentBy(() => Person.unscoped().destroy({ where: { name: 'b' } }))).toEqual(['postDelete true']);
+    expect(await sentBy(() => Person.unscoped().truncate())).toEqual(['delete true']);
+  });
+
+  test('increment() and decrement(), of a model and of an instance, are bulk updates', async () => {
+    await open();
+    const person = await Person.create({ name: 'a', age: 1 });
+    postBulk.connect(
+      (sender, { operation, where, values, tx }) =>
+        log.push(JSON.stringify([sender === Person, operation, where, values, tx !== undefined])),
+      { owner },
+    );
+    await Person.increment('age', { where: { name: 'a' } });
+    await Person.unscoped().decrement(['age'], { by: 2, where: { name: 'a' } });
+    await sequelize.transaction((transaction) => person.increment({ age: 5 }, { transaction }));
+    await person.decrement('age');
+    expect(log.map((line) => JSON.parse(line) as unknown)).toEqual([
+      [true, 'update', { name: 'a' }, { age: 1 }, false],
+      [true, 'update', { name: 'a' }, { age: -2 }, false],
+      [true, 'update', { id: person.id }, { age: 5 }, true],
+      [true, 'update', { id: person.id }, { age: -1 }, false],
+    ]);
+    attached[Symbol.dispose]();
+    attached = attachSignals(sequelize, { bulk: 'throw' });
+    await expect(person.increment('age')).rejects.toThrow(/bulk update of Person .*refused/);
+    expect(await Person.findByPk(person.id)).toMatchObject({ age: 4 });
   });
 
   test('individualHooks of the app itself sends the signals of each instance, once', async () => {

@@ -45,8 +45,8 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[Sequelize](#sequelize)',
     suite: 'Sequelize',
     fires: '`save()`, `create()`, `bulkCreate()`, `findOrCreate()`, `destroy()`, `restore()`',
-    loud: '`Model.update()`, `Model.destroy()`, `Model.restore()`, `truncate()`, `upsert()`',
-    unseen: '`increment()`, `query()`, `{ hooks: false }`',
+    loud: '`Model.update()`, `Model.destroy()`, `Model.restore()`, `truncate()`, `upsert()`, `increment()`',
+    unseen: '`query()`, `{ hooks: false }`',
     reads: 'none',
   },
   {
@@ -61,8 +61,8 @@ const ADAPTERS: readonly Adapter[] = [
     orm: '[MikroORM](#mikroorm)',
     suite: 'MikroORM',
     fires: '`flush()`: inserts, updates, removals, orphans, cascades',
-    loud: '`insert…()`, `upsert…()`, `clone()`, `nativeUpdate()`, `nativeDelete()`',
-    unseen: 'query builders, `execute()`, rows of pivot tables',
+    loud: '`insert…()`, `upsert…()`, `clone()`, `nativeUpdate()`, `nativeDelete()`, query builders',
+    unseen: '`getKysely()`, `execute()`, rows of pivot tables',
     reads: 'none',
   },
   {

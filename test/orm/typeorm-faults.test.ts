@@ -4,7 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, type DataSourceOptions, DeleteResult, EntitySchema, In, UpdateResult } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { disconnectReceivers } from '../../src/index.ts';
-import { type AdapterOptions, attachSignals, m2mChanged, postDelete, postSave, preSave } from '../../src/typeorm.ts';
+import {
+  type AdapterOptions,
+  attachSignals,
+  m2mChanged,
+  postBulk,
+  postDelete,
+  postSave,
+  preSave,
+} from '../../src/typeorm.ts';
 import { type FreshDatabase, freshDatabase } from '../support/databases.ts';
 
 const id = { type: Number, primary: true, generated: 'increment' } as const;
@@ -277,6 +285,46 @@ describe('on sql.js', () => {
     expect(await dataSource.manager.count(Owner)).toBe(1);
   });
 
+  test.each(['closure-table', 'materialized-path', 'nested-set'] as const)(
+    'an instance of a tree (%s) that is saved, moved and removed is no bulk write of anything',
+    async (type) => {
+      class Node {
+        id!: number;
+        name!: string;
+        parent?: Node;
+      }
+      const schema = new EntitySchema<Node>({
+        name: 'Node',
+        target: Node,
+        trees: [{ type }],
+        columns: { id, name: text },
+        relations: {
+          parent: { type: 'many-to-one', target: 'Node', treeParent: true, inverseSide: 'children' },
+          children: { type: 'one-to-many', target: 'Node', treeChildren: true, inverseSide: 'parent' },
+        } as never,
+      });
+      const trees = await new DataSource({ type: 'sqljs', entities: [schema], synchronize: true }).initialize();
+      cleanups.push(() => trees.destroy());
+      using attachment = attachSignals(trees, { bulk: 'throw' });
+      postBulk.connect(() => void log.push('postBulk'), { owner });
+      postSave.connect((_sender, { instance, created }) => void log.push(`${instance.name} ${String(created)}`), {
+        sender: Node,
+        owner,
+      });
+      postDelete.connect((_sender, { instance }) => void log.push(`- ${instance.name}`), { sender: Node, owner });
+      const save = (values: Partial<Node>): Promise<Node> => trees.manager.save(Object.assign(new Node(), values));
+      const root = await save({ name: 'root' });
+      const child = await save({ name: 'child', parent: root });
+      const leaf = await save({ name: 'leaf', parent: child });
+      await trees.manager.save(Object.assign(leaf, { parent: root }));
+      // TypeORM keeps no nested set when a row is removed.
+      if (type !== 'nested-set') await trees.manager.remove(leaf);
+      const expected = ['root true', 'child true', 'leaf true', 'leaf false', '- leaf'];
+      expect(log).toEqual(type === 'nested-set' ? expected.slice(0, -1) : expected);
+      expect(attachment).toBeDefined();
+    },
+  );
+
   test('versions and drivers that it was not written for are refused with a sentence, and nothing is attached', () => {
     const builder = { createQueryBuilder: () => undefined };
     const old = Object.create(dataSource, { createQueryBuilder: { value: () => builder } }) as DataSource;
@@ -287,7 +335,58 @@ describe('on sql.js', () => {
     expect(() => attachSignals(mongo)).toThrow(/is for SQL databases/);
     expect(() => attachSignals(dataSource, { outside: 'loud' } as never)).toThrow(/outside must be one of warn, throw/);
   });
+
+  test.each([
+    ['QueryRunner.transactionDepth', { transactionDepth: undefined }],
+    ['QueryRunner.isReleased', { isReleased: () => false }],
+    ['QueryRunner.broadcaster.isAllowedSubscriber()', { broadcaster: { isAllowedSubscriber: () => true } }],
+  ])('a TypeORM whose %s is another is refused with a sentence, and nothing is attached', (name, changed) => {
+    attachment[Symbol.dispose]();
+    const { driver } = dataSource;
+    const changing = (): unknown => Object.defineProperties(driver.createQueryRunner('master'), valuesOf(changed));
+    const stranger = Object.create(dataSource, {
+      driver: { value: Object.create(driver, { createQueryRunner: { value: changing } }) as unknown },
+    }) as DataSource;
+    const { subscribers } = dataSource;
+    let message = '';
+    try {
+      attachSignals(stranger);
+    } catch (error) {
+      expect(error).toBeInstanceOf(TypeError);
+      ({ message } = error as Error);
+    }
+    expect(message).toMatch(
+      /^tocsin\/typeorm reads .* of TypeORM, which this version has not, or has otherwise\. Install/,
+    );
+    expect(message).toContain(name);
+    expect(stranger.subscribers).toBe(subscribers);
+  });
+
+  test.each(['onIgnore', 'onUpdate', 'wheres', 'valuesSet', 'queryType', 'callListeners'])(
+    'a TypeORM whose expressionMap.%s is another is refused with a sentence',
+    (name) => {
+      /** Its name is read, and never written: as if TypeORM wrote another. */
+      const renamed = <T extends object>(builder: T): T => {
+        const { expressionMap } = builder as unknown as { expressionMap: object };
+        Object.defineProperty(expressionMap, name, { get: () => undefined, set: () => undefined });
+        return builder;
+      };
+      const createQueryBuilder = (runner: never): object => {
+        const builder = dataSource.createQueryBuilder(runner);
+        return Object.create(builder, {
+          insert: { value: () => renamed(builder.insert()) },
+          delete: { value: () => renamed(builder.delete()) },
+        }) as object;
+      };
+      Object.defineProperty(createQueryBuilder, 'length', { value: 2 });
+      const stranger = Object.create(dataSource, { createQueryBuilder: { value: createQueryBuilder } }) as DataSource;
+      expect(() => attachSignals(stranger)).toThrow(`tocsin/typeorm reads expressionMap.${name} of TypeORM, which`);
+    },
+  );
 });
+
+const valuesOf = (values: object): PropertyDescriptorMap =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value: value as unknown }]));
 
 describe("bulk: 'individual'", () => {
   beforeEach(async () => {
@@ -429,6 +528,18 @@ describe.skipIf(process.env.DATABASE_URL === undefined)('on PostgreSQL', () => {
     }
     expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
     expect(await dataSource.query('select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
+  test('a pool that does not tell whether it is full is refused with a sentence, unless nobody asks', async () => {
+    await openPool(2);
+    attachment[Symbol.dispose]();
+    const { master } = dataSource.driver as unknown as { master: object };
+    Object.defineProperty(master, 'totalCount', { value: undefined, configurable: true });
+    expect(() => attachSignals(dataSource)).toThrow(
+      /^tocsin\/typeorm reads totalCount of the pool of pg, which has no/,
+    );
+    attachment = attachSignals(dataSource, { outside: 'ignore' });
+    Reflect.deleteProperty(master, 'totalCount');
   });
 
   test("outside: 'throw' refuses it whatever the pool, also of models nobody listens to; tx is inside", async () => {

@@ -1,3 +1,4 @@
+import { is, SQL } from 'drizzle-orm';
 import { postBulk } from '../../models.ts';
 import type { ScopedWrite } from '../write-scope.ts';
 import type { Undecoded } from './decode.ts';
@@ -36,7 +37,8 @@ export async function writeWhole(run: Run, handle: Handle): Promise<Settled> {
   const { builder, method, args, natively } = run;
   const write = handle.write();
   const { session } = handle;
-  if (builder.session === session)
+  const isDecoded = method !== 'values' && partOf(builder, 'returning') !== undefined;
+  if (builder.session === session && !isDecoded)
     return settled(await sendAfter(natively() as Promise<unknown>, run, write), undefined);
   const running = executeWhole(builder, session, method, args);
   await sendAfter(
@@ -61,7 +63,9 @@ export async function sendAfter(running: Promise<unknown>, run: Run, write: Scop
 export async function sendBulk(query: Query, count: number | undefined, write: ScopedWrite): Promise<void> {
   const { builder, table, given } = query;
   const where = partOf(builder, 'where');
-  await write.send(postBulk, table, { operation: bulkOperation(query), where, values: given, count });
+  // `insert().select()` is given a query.
+  const values = is(given, SQL) ? undefined : given;
+  await write.send(postBulk, table, { operation: bulkOperation(query), where, values, count });
 }
 
 /** How many rows a driver says it has written; undefined if it does not say. */

@@ -41,6 +41,27 @@ export function lenientColumns(table: Table): Readonly<Record<string, unknown>> 
   return selection;
 }
 
+interface Dialect {
+  readonly codecs?: { get(...args: unknown[]): unknown };
+}
+const dialects = new WeakMap<Dialect, object>();
+
+/** The same query, with `Undecoded` in place of what the codecs of Drizzle 1.0 throw. */
+export function withLenientCodecs<T extends object>(query: T): T {
+  const { dialect } = query as { dialect?: Dialect };
+  const codecs = dialect?.codecs;
+  if (dialect === undefined || codecs === undefined) return query;
+  let lenient = dialects.get(dialect);
+  if (lenient === undefined) {
+    const get = (...args: unknown[]): unknown => {
+      const codec = codecs.get(...args);
+      return typeof codec === 'function' ? attempt(codec as Decode) : codec;
+    };
+    dialects.set(dialect, (lenient = derived(dialect, { codecs: derived(codecs, { get }) })));
+  }
+  return Object.assign(query, { dialect: lenient });
+}
+
 function lenientField(field: unknown): unknown {
   if (is(field, Column)) return derived(field, lenientDecoder(field));
   if (is(field, SQL)) {

@@ -87,14 +87,6 @@ export class Handle {
       : work(this);
   }
 
-  /**
-   * Do several statements, or none if one fails. In a transaction of PostgreSQL nothing comes after one that has
-   * failed, and a savepoint would make it go on.
-   */
-  wholly(description: string, work: () => Promise<void>): Promise<void> {
-    return this.primary.execute === undefined ? this.transaction(description, work, [], true) : work();
-  }
-
   /** A transaction, or in one a savepoint; `own` if the adapter opens it, and not the app. */
   transaction<T>(
     description: string,

@@ -2,53 +2,36 @@
  * Queries that are built while nobody listens. They are Drizzle's own objects and not proxies of them, so that they
  * cost little more than without signals; only when one is run, it is asked again whether somebody listens.
  */
+import { isObject } from '../../core/describe.ts';
 import { nobodyListens } from '../bulk.ts';
 import { currentCause } from '../causal-context.ts';
 import type { Handle } from './handle.ts';
 import { type Hook, intercept } from './intercept.ts';
 import type { Builder, Prepared } from './internals.ts';
+import type { Query } from './query.ts';
 
 type RunHooks = ReadonlyMap<PropertyKey, Hook>;
 
-/** What is called in place of a method, with what is known of the object that it is called on. */
-type Instead<T> = (known: T, object: object, original: (...args: unknown[]) => unknown, args: unknown[]) => unknown;
-
-/** Hooks some methods of single objects, by functions that all objects of a class have in common. */
-class Hooked<T> {
-  private readonly known = new WeakMap<object, T>();
-  private readonly replacements = new WeakMap<object, readonly (readonly [string, PropertyDescriptor])[]>();
-  private readonly instead: Readonly<Record<string, Instead<T>>>;
-
-  constructor(instead: Readonly<Record<string, Instead<T>>>) {
-    this.instead = instead;
-  }
-
-  hook(object: object, known: T): object {
-    this.known.set(object, known);
-    const prototype = Object.getPrototypeOf(object) as object;
-    let replacements = this.replacements.get(prototype);
-    if (replacements === undefined) this.replacements.set(prototype, (replacements = this.replace(prototype)));
-    for (const [name, replacement] of replacements) Object.defineProperty(object, name, replacement);
+class Itself {
+  constructor(object: object) {
     return object;
   }
+}
 
-  private replace(prototype: object): [string, PropertyDescriptor][] {
-    const { known } = this;
-    return Object.entries(this.instead).flatMap(([name, instead]): [string, PropertyDescriptor][] => {
-      const method: unknown = Reflect.get(prototype, name);
-      if (typeof method !== 'function') return [];
-      const hooked = function (this: object, ...args: unknown[]): unknown {
-        const about = known.get(this);
-        // A copy of the query is another object.
-        if (about === undefined) return Reflect.apply(method, this, args);
-        return instead(about, this, (...given) => Reflect.apply(method, this, given) as unknown, args);
-      };
-      const value = Object.defineProperties(hooked, {
-        name: { value: method.name },
-        length: { value: method.length },
-      });
-      return [[name, { value, writable: true, configurable: true, enumerable: false }]];
-    });
+/**
+ * What is known of an object, in a private field of that: an entry of a `WeakMap` for each query would cost more than
+ * all else that is done here, and slow every garbage collection.
+ */
+class Known extends Itself {
+  readonly #known: IdleQuery;
+
+  constructor(object: object, known: IdleQuery) {
+    super(object);
+    this.#known = known;
+  }
+
+  static of(object: unknown): IdleQuery | undefined {
+    return isObject(object) && #known in object ? object.#known : undefined;
   }
 }
 
@@ -57,42 +40,77 @@ export function isIdle({ shared }: Handle): boolean {
   return nobodyListens() && shared.options.bulk !== 'throw' && shared.turns.isFree && currentCause() === undefined;
 }
 
-/** How the runs of a query are hooked, if it turns out that they must be. */
+/** A query that was built while nobody listened. */
 export interface IdleQuery {
   readonly handle: Handle;
-  readonly hooks: () => { readonly query: RunHooks; readonly prepared: RunHooks };
+  readonly query: Query;
+  /** How its runs are hooked, if it turns out that they must be. */
+  readonly hooks: (idle: IdleQuery) => { readonly query: RunHooks; readonly prepared: RunHooks };
 }
 
-const queries = new Hooked<IdleQuery>({
-  // Every method that runs a query calls this.
-  _prepare({ handle, hooks }, _query, original, args) {
-    const prepared = original(...args) as Prepared & object;
-    return isIdle(handle) ? prepared : intercept(prepared, hooks().query);
-  },
-  prepare({ hooks }, query, _original, args) {
-    // It is run later, when somebody may listen.
-    return intercept(unhooked(query as Builder).prepare(...args), hooks().prepared);
-  },
-});
-
-/** The same query, without hooks. */
-function unhooked(query: Builder): Builder & { prepare(...args: unknown[]): object } {
-  const prototype = Object.getPrototypeOf(query) as object;
-  return Object.create(prototype, Object.getOwnPropertyDescriptors(query)) as ReturnType<typeof unhooked>;
+export function watchIdle(idle: IdleQuery): object {
+  const { builder } = idle.query;
+  new Known(builder, idle);
+  return Object.defineProperty(builder, '_prepare', hookOf(builder));
 }
 
-export function watchIdle(builder: object, known: IdleQuery): object {
-  return queries.hook(builder, known);
+/** What a query writes that was built while nobody listened. */
+export function idleQueryOf(builder: unknown): Query | undefined {
+  return Known.of(builder)?.query;
+}
+
+const hooks = new WeakMap<object, PropertyDescriptor>();
+
+/** Every method that runs a query calls `_prepare()`: one function for all queries of a class. */
+function hookOf(builder: Builder): PropertyDescriptor {
+  const prototype = Object.getPrototypeOf(builder) as Builder;
+  let hook = hooks.get(prototype);
+  if (hook === undefined) {
+    const { _prepare } = prototype;
+    const value = function (this: Builder, ...args: []): Prepared {
+      const idle = Known.of(this);
+      const prepared: Prepared & object = Reflect.apply(_prepare, this, args);
+      // A copy of the query is another object.
+      if (idle === undefined) return prepared;
+      // Given something by `prepare()`: it is run later, when somebody may listen.
+      if (args.length > 0) return intercept(prepared, idle.hooks(idle).prepared);
+      return isIdle(idle.handle) ? prepared : intercept(prepared, idle.hooks(idle).query);
+    };
+    const looks = { name: { value: _prepare.name }, length: { value: _prepare.length } };
+    hook = { value: Object.defineProperties(value, looks), writable: true, configurable: true, enumerable: false };
+    hooks.set(prototype, hook);
+  }
+  return hook;
 }
 
 type Build = (built: object, given: unknown) => object;
-const step: Instead<Build> = (build, begun, original, args) => {
-  const built = original(...args) as object;
-  return built === begun ? built : build(built, args[0]);
-};
-const steps = new Hooked<Build>({ values: step, set: step, select: step });
+type Step = (given: unknown, ...more: unknown[]) => unknown;
 
 /** What begins a query, as `insert()` gives it; `build` is called with the query. */
 export function beginIdle(begun: object, build: Build): object {
-  return steps.hook(begun, build);
+  return new Proxy(begun, new Begun(build));
 }
+
+class Begun implements ProxyHandler<object> {
+  private readonly build: Build;
+
+  constructor(build: Build) {
+    this.build = build;
+  }
+
+  get(begun: object, name: PropertyKey, receiver: unknown): unknown {
+    const member: unknown = Reflect.get(begun, name, receiver);
+    if (typeof member !== 'function' || !Object.hasOwn(STEPS, name)) return member;
+    return STEPS[name as keyof typeof STEPS]((given, ...more) => {
+      const built = Reflect.apply(member, begun, [given, ...more]) as object;
+      return built === begun ? receiver : this.build(built, given);
+    });
+  }
+}
+
+/** Functions that are called as the methods that they stand for. */
+const STEPS = {
+  values: (step: Step) => ({ values: (given: unknown, ...more: unknown[]) => step(given, ...more) }).values,
+  set: (step: Step) => ({ set: (given: unknown, ...more: unknown[]) => step(given, ...more) }).set,
+  select: (step: Step) => ({ select: (given: unknown, ...more: unknown[]) => step(given, ...more) }).select,
+};

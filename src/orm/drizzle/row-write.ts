@@ -1,17 +1,26 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { SQL } from 'drizzle-orm';
 import { postDelete, postSave, preDelete } from '../../models.ts';
 import { fieldsOnly } from '../difference.ts';
 import { insertRows, type PreparedUpdate, prepareUpdate, type Row } from '../rows.ts';
 import type { ScopedWrite } from '../write-scope.ts';
 import { announce, sendBulk, type Settled, settled, writeWhole } from './bulk-write.ts';
 import { equalities } from './conditions.ts';
-import { lenientColumns, Undecoded } from './decode.ts';
+import { lenientColumns, Undecoded, withLenientCodecs } from './decode.ts';
 import { asErrorOf, executeReturning, type Outcome } from './execute.ts';
 import type { Handle } from './handle.ts';
 import { copyOf, partOf, runQuery } from './internals.ts';
 import { describeQuery, type Query, type Run } from './query.ts';
 import { isOfOneRow, keyedBy, whereIs } from './tables.ts';
-import { assignedValues, computedOnce, insertedRows, insertPart, isExpression, updatePart } from './values.ts';
+import {
+  assignedValues,
+  computedOnce,
+  insertedRows,
+  insertPart,
+  isExpression,
+  updatePart,
+  valuesByRow,
+} from './values.ts';
 
 /**
  * A write whose rows are known before: it sends the signals of each. The statement that was asked for is run once,
@@ -92,24 +101,49 @@ export class RowWrite {
     }
   }
 
-  /** Receivers have changed rows differently: each is written by a statement of its own. */
-  private async updateEach(images: readonly Row[], updates: readonly PreparedUpdate[]): Promise<readonly Row[]> {
+  /** Receivers have changed rows differently. */
+  private updateEach(images: readonly Row[], updates: readonly PreparedUpdate[]): Promise<readonly Row[]> {
+    const isPostgres = this.handle.primary.execute !== undefined;
+    return isPostgres ? this.updateOneByOne(images, updates) : this.updateByCase(images, updates);
+  }
+
+  /**
+   * One statement tells the rows apart, so that all are written or none. Several would need a savepoint, which would
+   * also undo what the app writes meanwhile in the same transaction.
+   */
+  private async updateByCase(images: readonly Row[], updates: readonly PreparedUpdate[]): Promise<readonly Row[]> {
+    const { builder, table } = this.query;
+    const rows = updates.map(({ assigned }, index) => ({
+      condition: whereIs(images[index] as Row, undefined, table) as SQL,
+      values: assigned,
+    }));
+    const values = valuesByRow(rows, assignedValues(builder), table);
+    try {
+      return await this.execute(updatePart(builder, this.handle.primary, table, values));
+    } catch (error) {
+      throw asErrorOf(builder, error);
+    }
+  }
+
+  /**
+   * PostgreSQL must know the type of each value. In a transaction of it nothing comes after a statement that has
+   * failed, so that all rows are written or none.
+   */
+  private async updateOneByOne(images: readonly Row[], updates: readonly PreparedUpdate[]): Promise<readonly Row[]> {
     const { builder, table } = this.query;
     const { primary, session } = this.handle;
     const computed = computedOnce(builder, table);
     const rows: Row[] = [];
-    await this.handle.wholly(describeQuery(this.query), async () => {
-      for (const [index, { assigned }] of updates.entries()) {
-        const set = updatePart(builder, primary, table, { ...assigned, ...computed.values });
-        const where = whereIs(images[index] as Row, partOf(builder, 'where'), table);
-        const parts = { table: computed.table, ...set };
-        try {
-          rows.push(...(await this.execute({ ...parts, where })));
-        } catch (error) {
-          throw asErrorOf(copyOf(builder, session, parts), error);
-        }
+    for (const [index, { assigned }] of updates.entries()) {
+      const set = updatePart(builder, primary, table, { ...assigned, ...computed.values });
+      const where = whereIs(images[index] as Row, partOf(builder, 'where'), table);
+      const parts = { table: computed.table, ...set };
+      try {
+        rows.push(...(await this.execute({ ...parts, where })));
+      } catch (error) {
+        throw asErrorOf(copyOf(builder, session, parts), error);
       }
-    });
+    }
     return rows;
   }
 
@@ -145,7 +179,8 @@ export class RowWrite {
     const { scope, primary } = this.handle;
     this.write.issue();
     try {
-      const query = primary.select(lenientColumns(table)).from(table).where(partOf(builder, 'where'));
+      const selection = primary.select(lenientColumns(table)).from(table).where(partOf(builder, 'where'));
+      const query = withLenientCodecs(selection);
       const rows = await (scope.transaction === undefined || query.for === undefined ? query : query.for('update'));
       return rows.some((row) => Object.values(row).some((value) => value instanceof Undecoded)) ? undefined : rows;
     } catch (error) {

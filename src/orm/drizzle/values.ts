@@ -1,4 +1,4 @@
-import { Column, getTableColumns, is, Param, SQL, type Table } from 'drizzle-orm';
+import { Column, getTableColumns, is, Param, SQL, sql, type Table } from 'drizzle-orm';
 import type { Row } from '../rows.ts';
 import { type Builder, type Database, partOf } from './internals.ts';
 
@@ -33,6 +33,24 @@ export function insertPart(builder: Builder, database: Database, table: Table, r
 export function updatePart(builder: Builder, database: Database, table: Table, values: Row): Row {
   if (isSame(values, assignedValues(builder))) return {};
   return { set: partOf(database.update(table).set(values), 'set') };
+}
+
+/** Values that differ by row, for one statement; rows that meet no condition get the values `given`. */
+export function valuesByRow(
+  rows: readonly { readonly condition: SQL; readonly values: Row }[],
+  given: Row,
+  table: Table,
+): Row {
+  const values: Row = {};
+  for (const [name, column] of Object.entries(getTableColumns(table))) {
+    const written = rows.filter((row) => Object.hasOwn(row.values, name));
+    if (written.every((row) => row.values[name] === undefined)) continue;
+    const term = (value: unknown): unknown =>
+      value === undefined ? column : isExpression(value) ? value : sql.param(value, column);
+    const cases = written.map((row) => sql` when ${row.condition} then ${term(row.values[name])}`);
+    values[name] = sql`case${sql.join(cases)} else ${term(given[name])} end`;
+  }
+  return values;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { is, SQL, type Table } from 'drizzle-orm';
+import type { Table } from 'drizzle-orm';
 import { describe } from '../../core/describe.ts';
 import { callSite } from '../../core/origin.ts';
 import { shared } from '../../core/shared.ts';
@@ -8,14 +8,19 @@ import { currentCause } from '../causal-context.ts';
 import { announce, countOf, sendBulk } from './bulk-write.ts';
 import { Handle, WrappedDrizzle } from './handle.ts';
 import { type Hook, intercept } from './intercept.ts';
-import { beginIdle, isIdle, watchIdle } from './idle.ts';
+import { beginIdle, type IdleQuery, idleQueryOf, isIdle, watchIdle } from './idle.ts';
 import { type Builder, type Database, isDatabase } from './internals.ts';
 import { perform, performPrepared, performSelect } from './perform.ts';
 import type { Operation, Query, Run } from './query.ts';
 
 const wrapped: WeakSet<object> = shared('wrapped', () => new WeakSet());
 /** What the queries write that have been built through wrapped databases, subqueries included. */
-const writesOf = new WeakMap<object, readonly Query[]>();
+const written = new WeakMap<object, readonly Query[]>();
+
+function writesOf(query: object): readonly Query[] | undefined {
+  const idle = idleQueryOf(query);
+  return idle === undefined ? written.get(query) : [idle];
+}
 
 /** A database that sends signals for what is written through it. */
 export function wrapDatabase<TDatabase extends object>(database: TDatabase, options: unknown): TDatabase {
@@ -55,10 +60,9 @@ function writers(handle: Handle, ctes: readonly Query[]): [Operation, Hook][] {
       const table = args[0] as Table;
       const idle = ctes.length === 0 && isIdle(handle);
       const site = idle ? '' : siteOf(operation, table, handle);
-      const watch = (built: object, first: unknown): object => {
-        const given = is(first, SQL) ? undefined : first;
+      const watch = (built: object, given: unknown): object => {
         const query = { builder: built as Builder, operation, table, given };
-        return idle ? watchIdleQuery(handle, query) : watchQuery(handle, query, ctes, site);
+        return idle ? watchIdle({ handle, query, hooks: idleHooks }) : watchQuery(handle, query, ctes, site);
       };
       const begun = original(...args) as object;
       if ('_prepare' in begun) return watch(begun, undefined);
@@ -72,19 +76,13 @@ function writers(handle: Handle, ctes: readonly Query[]): [Operation, Hook][] {
   ]);
 }
 
-/** A query that is built while nobody listens: who listens when it is run is heard all the same. */
-function watchIdleQuery(handle: Handle, query: Query): object {
-  const { builder } = query;
-  const writes = [query];
-  const about = { builder, writes, site: '' };
-  writesOf.set(builder, writes);
-  return watchIdle(builder, {
-    handle,
-    hooks: () => ({
-      query: runs(about, (run) => perform({ ...run, args: run.args.slice(0, 1) }, query, handle)),
-      prepared: runs(about, (run) => performPrepared(run, query, handle)),
-    }),
-  });
+/** How the runs are hooked of a query that was built while nobody listened: who listens then is heard all the same. */
+function idleHooks({ handle, query }: IdleQuery): ReturnType<IdleQuery['hooks']> {
+  const about = { builder: query.builder, writes: [query], site: '' };
+  return {
+    query: runs(about, (run) => perform({ ...run, args: run.args.slice(0, 1) }, query, handle)),
+    prepared: runs(about, (run) => performPrepared(run, query, handle)),
+  };
 }
 
 /** Later, when a query is awaited, the line that asks for it is in no stack any more. */
@@ -107,7 +105,7 @@ function watchQuery(handle: Handle, query: Query, ctes: readonly Query[], site: 
     );
   const hooks = runs(about, (run) => perform(run, query, handle));
   const watched = intercept<object>(builder, hooks.set('prepare', prepare));
-  writesOf.set(watched, writes);
+  written.set(watched, writes);
   return watched;
 }
 
@@ -121,7 +119,7 @@ function runs(about: Pick<Run, 'builder' | 'writes' | 'site'>, run: (run: Run) =
 
 /** A query may be built with others that write. */
 function wrapWith(handle: Handle, queries: readonly object[], begun: object): object {
-  const ctes = queries.flatMap((query) => writesOf.get(query) ?? []);
+  const ctes = queries.flatMap((query) => writesOf(query) ?? []);
   const hooks = new Map<PropertyKey, Hook>(writers(handle, ctes));
   const [first] = ctes;
   if (first !== undefined) {
@@ -141,14 +139,14 @@ function wrapWith(handle: Handle, queries: readonly object[], begun: object): ob
 /** `$with('name').as(query)`: what that query writes is written when the subquery is used. */
 function wrapSubquery(begun: object): object {
   const as: Hook = ([query, ...rest], original) => {
-    let writes = writesOf.get(query as object);
+    let writes = writesOf(query as object);
     const built = (...args: unknown[]): unknown => {
       const result = (query as (...args: unknown[]) => object)(...args);
-      writes = writesOf.get(result);
+      writes = writesOf(result);
       return result;
     };
     const subquery = original(typeof query === 'function' ? built : query, ...rest) as object;
-    if (writes !== undefined) writesOf.set(subquery, writes);
+    if (writes !== undefined) written.set(subquery, writes);
     return subquery;
   };
   return intercept(begun, new Map([['as', as]]));
@@ -166,7 +164,7 @@ async function runTransaction(
 
 /** A batch is sent to the database as a whole: nothing can be asked or done between its queries. */
 async function runBatch(handle: Handle, queries: readonly object[], natively: () => unknown): Promise<unknown> {
-  const batch = queries.map((query) => writesOf.get(query) ?? []);
+  const batch = queries.map((query) => writesOf(query) ?? []);
   const writes = batch.flat();
   if (writes.length > 0) handle.checkOutside('batch()');
   announce({ writes, site: '' }, handle);

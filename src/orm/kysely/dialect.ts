@@ -1,7 +1,8 @@
 /** What differs between databases, by how Kysely compiles for them: names of classes are lost in bundles. */
 import type { CompiledQuery, OperationNode, QueryExecutor, QueryId, RawNode, RootOperationNode } from 'kysely';
 
-export type Dialect = 'postgres' | 'sqlite' | 'other';
+/** `mysql` is MariaDB, too. */
+export type Dialect = 'postgres' | 'sqlite' | 'mysql' | 'other';
 
 export function dialectOf(executor: QueryExecutor): Dialect {
   const identifier = { kind: 'IdentifierNode', name: 'a' } as OperationNode;
@@ -9,6 +10,7 @@ export function dialectOf(executor: QueryExecutor): Dialect {
   const probe: RawNode = { kind: 'RawNode', sqlFragments: ['', ' ', ''], parameters: [identifier, value] };
   const { sql } = executor.withoutPlugins().compileQuery(probe, queryId());
   if (sql === '"a" $1') return 'postgres';
+  if (sql === '`a` ?') return 'mysql';
   return sql === '"a" ?' ? 'sqlite' : 'other';
 }
 

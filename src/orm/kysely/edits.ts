@@ -45,11 +45,17 @@ export function withRows(insert: InsertQueryNode, rows: readonly Row[], dialect:
   const all = columnsOf(cells);
   const isEven = cells.every((row) => Object.keys(row).length === all.length);
   const groups = isEven || dialect !== 'sqlite' ? [cells] : cells.map((row) => [row]);
-  return groups.map((group) => insertOf(insert, columnsOf(group), group));
+  return groups.map((group) => insertOf(insert, columnsOf(group), group, dialect));
 }
 
-function insertOf(insert: InsertQueryNode, columns: readonly string[], rows: readonly Row[]): InsertQueryNode {
-  if (columns.length === 0)
+function insertOf(
+  insert: InsertQueryNode,
+  columns: readonly string[],
+  rows: readonly Row[],
+  dialect: Dialect,
+): InsertQueryNode {
+  // MySQL knows no `default values`, but rows without columns.
+  if (columns.length === 0 && dialect !== 'mysql')
     return make('InsertQueryNode', { ...insert, columns: undefined, values: undefined, defaultValues: true });
   const cell = (value: unknown): OperationNode =>
     value === undefined ? make('DefaultInsertValueNode', {}) : literal(value);
@@ -86,18 +92,25 @@ export function withUpdates(update: UpdateQueryNode, values: Row): UpdateQueryNo
   return make('UpdateQueryNode', { ...update, updates: [...kept, ...added] });
 }
 
-/** The write, of the row that has these values only. */
-export function withKey<TNode extends UpdateQueryNode | DeleteQueryNode>(write: TNode, key: Row): TNode {
-  const terms = Object.entries(key).map(([name, value]) =>
+/** The conditions that a row has these values. */
+function equalities(key: Row): OperationNode[] {
+  return Object.entries(key).map(([name, value]) =>
     make('BinaryOperationNode', {
       leftOperand: make('ReferenceNode', { column: column(name) }),
       operator: make('OperatorNode', { operator: '=' }),
       rightOperand: literal(value),
     }),
   );
+}
+
+const both = (left: OperationNode, right: OperationNode): OperationNode => make('AndNode', { left, right });
+
+/** The write, of the row that has these values only. */
+export function withKey<TNode extends UpdateQueryNode | DeleteQueryNode>(write: TNode, key: Row): TNode {
+  const terms = equalities(key);
   const own = write.where?.where;
   const all = own === undefined ? terms : [make('ParensNode', { node: own }), ...terms];
-  const where = all.reduce((left, right) => make('AndNode', { left, right }));
+  const where = all.reduce(both);
   return make(write.kind, { ...write, where: make<WhereNode>('WhereNode', { where }) });
 }
 
@@ -109,6 +122,17 @@ export function readOf(write: PlainWrite, lock?: 'ForUpdate' | 'ForNoKeyUpdate')
     selections: [STAR],
     ...(where === undefined ? {} : { where }),
     ...(lock === undefined ? {} : { endModifiers: [make('SelectModifierNode', { modifier: lock })] }),
+  });
+}
+
+/** A read of the rows of the table of a write that have one of these keys. */
+export function readOfKeys(write: PlainWrite, keys: readonly Row[]): SelectQueryNode {
+  const rows = keys.map((key) => make('ParensNode', { node: equalities(key).reduce(both) }));
+  const where = rows.reduce((left, right) => make('OrNode', { left, right }));
+  return make('SelectQueryNode', {
+    from: make('FromNode', { froms: [targetOf(write)] }),
+    selections: [STAR],
+    where: make('WhereNode', { where }),
   });
 }
 

@@ -16,6 +16,8 @@ export interface Recognised {
   readonly isCertain: boolean;
   /** How the rows are told apart if there are several; undefined if they are not to be broken down. */
   readonly identity: Key | undefined;
+  /** The key that the conditions name. */
+  readonly named: Key | undefined;
 }
 
 /** How the keys of a table are known if the database says nothing: a view, a table without keys. */
@@ -30,10 +32,10 @@ export function recognise(
   scope: WriteScope<KyselySettings>,
 ): Recognised | Promise<Recognised> {
   const table = tableOf(compiled.query as PlainWrite) as TableNode;
-  const keys = scope.database.options.keys.keysOf(table, queries);
-  return keys instanceof Promise
-    ? keys.then((found) => recogniseBy(found, node, sender, scope))
-    : recogniseBy(keys, node, sender, scope);
+  const known = scope.database.options.keys.keysOf(table, queries);
+  return known instanceof Promise
+    ? known.then(({ keys }) => recogniseBy(keys, node, sender, scope))
+    : recogniseBy(known.keys, node, sender, scope);
 }
 
 function recogniseBy(
@@ -46,7 +48,8 @@ function recogniseBy(
   const assumed = given ?? (keys.length === 0 ? ASSUMED : undefined);
   const demanded = demandedBy(node);
   const isNamed = (key: Key): boolean => key.every((column) => Object.hasOwn(demanded, column));
-  const isCertain = keys.some(isNamed);
+  const named = keys.find(isNamed);
+  const isCertain = named !== undefined;
   const canSplit =
     options.bulk === 'individual' &&
     (transaction !== undefined || options.atomic) &&
@@ -58,6 +61,7 @@ function recogniseBy(
     isCertain,
     isBulk: !isCertain && !splits && !(assumed !== undefined && isNamed(assumed)),
     identity: splits ? identity : undefined,
+    named: named ?? assumed,
   };
 }
 
@@ -75,7 +79,7 @@ export function identityOf(row: Row, key: Key): string | undefined {
   return values.map((value) => JSON.stringify([typeof value, textOf(value)])).join();
 }
 
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   if (value instanceof Date) return String(value.getTime());
   return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value);
 }

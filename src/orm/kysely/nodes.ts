@@ -13,6 +13,7 @@ import type {
 } from 'kysely';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import type { Row } from '../rows.ts';
+import type { Dialect } from './dialect.ts';
 
 export type WriteNode = InsertQueryNode | UpdateQueryNode | DeleteQueryNode | MergeQueryNode;
 /** A write of which every part is understood, so that it can be done with other values. */
@@ -73,7 +74,7 @@ const UNDERSTOOD: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Whether every part of a write is understood. What is not is handed on as it is. */
-export function isPlain(node: WriteNode): node is PlainWrite {
+export function isPlain(node: WriteNode, dialect: Dialect): node is PlainWrite {
   const understood = UNDERSTOOD[node.kind];
   if (understood === undefined || tableOf(node) === undefined) return false;
   for (const [part, value] of Object.entries(node)) {
@@ -83,8 +84,12 @@ export function isPlain(node: WriteNode): node is PlainWrite {
   if (plain.returning?.selections.some((selection) => !isStar(selection) && nameOf(selection) === undefined) === true)
     return false;
   // What the database refuses as it is must be refused with the same words.
-  if (plain.kind === 'InsertQueryNode')
-    return plain.defaultValues === true || (plain.columns?.length !== 0 && (rowsOf(plain)?.length ?? 0) > 0);
+  const isMysql = dialect === 'mysql';
+  if (plain.kind === 'InsertQueryNode') {
+    if (plain.defaultValues === true) return !isMysql;
+    return (isMysql || plain.columns?.length !== 0) && (rowsOf(plain)?.length ?? 0) > 0;
+  }
+  if (isMysql && plain.kind === 'UpdateQueryNode' && plain.returning !== undefined) return false;
   if (plain.kind === 'DeleteQueryNode') return true;
   const { updates = [] } = plain;
   return updates.length > 0 && updates.every(({ column }) => columnOf(column) !== undefined);

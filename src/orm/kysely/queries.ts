@@ -2,7 +2,7 @@
 import type { CompiledQuery, ConnectionProvider, QueryExecutor, QueryId, QueryResult, RootOperationNode } from 'kysely';
 import type { Row } from '../rows.ts';
 import { type Dialect, queryId, rawQuery } from './dialect.ts';
-import { readOf, returningAll } from './edits.ts';
+import { readOf, readOfKeys, returningAll } from './edits.ts';
 import type { PlainWrite } from './nodes.ts';
 
 /** A query as it was built, and what its caller gave to the method that runs it. */
@@ -20,6 +20,11 @@ export interface Written {
   /** The rows as they are stored now, as the app sees them. */
   readonly rows: readonly Row[];
 }
+
+/** Reads the rows of a write that has this result, as they are stored now, as the app sees them. */
+export type ReadBack = (result: QueryResult<unknown>, queries: Queries) => Promise<readonly Row[]>;
+
+const KEYS_AT_ONCE = 200;
 
 /** What is known of queries before plugins have changed them, by what they became. */
 const originals = new WeakMap<object, RootOperationNode>();
@@ -49,20 +54,34 @@ export class Queries {
 
   /** The rows that a write is about, as the app sees them. */
   async read(write: PlainWrite, lock?: 'ForUpdate' | 'ForNoKeyUpdate'): Promise<Row[]> {
-    const id = queryId();
-    // SQLite has no locks of rows.
-    const node = readOf(write, this.dialect === 'postgres' ? lock : undefined);
-    const compiled = this.executor.compileQuery<Row>(this.executor.transformQuery(node, id), id);
-    return (await this.executor.executeQuery(compiled, id as never)).rows;
+    // SQLite has no locks of rows, and MySQL no other kind; without one it reads what was there in the past.
+    const locks = { postgres: lock, mysql: 'ForUpdate', sqlite: undefined, other: undefined } as const;
+    return this.select(readOf(write, locks[this.dialect]));
+  }
+
+  /** The rows of the table of a write that have one of these keys. */
+  async readKeys(write: PlainWrite, keys: readonly Row[]): Promise<Row[]> {
+    const rows: Row[] = [];
+    // A compiler of queries goes as deep as there are conditions.
+    for (let index = 0; index < keys.length; index += KEYS_AT_ONCE)
+      rows.push(...(await this.select(readOfKeys(write, keys.slice(index, index + KEYS_AT_ONCE)))));
+    return rows;
   }
 
   /**
    * Run a write and read what it has written. `edited` is the write with other values; if it is the one that the caller
    * wrote, what plugins have made of that is run.
+   *
+   * @param readBack - reads the rows, for a database that does not return them
    */
-  async write({ compiled, written, args }: Statement, edited: PlainWrite): Promise<Written> {
+  async write({ compiled, written, args }: Statement, edited: PlainWrite, readBack?: ReadBack): Promise<Written> {
     const id = idOf(compiled, args);
     const node = edited === written ? compiled.query : this.executor.transformQuery(edited, id);
+    if (readBack !== undefined && edited.returning === undefined) {
+      const query = this.executor.compileQuery<Row>(node, id);
+      const result = await this.executor.withoutPlugins().executeQuery(query, ...(args as []));
+      return { result, rows: await readBack(result, this) };
+    }
     const { node: withRows, split } = returningAll(node as PlainWrite);
     const query = this.executor.compileQuery<Row>(withRows, id);
     const run = (executor: QueryExecutor): Promise<QueryResult<Row>> => executor.executeQuery(query, ...(args as []));
@@ -96,17 +115,17 @@ export class Queries {
   /** Do several writes in a transaction as one does: all or none. */
   async atomically<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     // PostgreSQL aborts the transaction. A savepoint would undo what others write meanwhile, so it lets nobody in.
-    if (this.dialect !== 'sqlite') return work(this);
+    if (this.dialect === 'postgres') return work(this);
     return onOneConnection(this.executor, async (executor) => {
       const run = (sql: string): Promise<unknown> => executor.executeQuery(rawQuery(sql));
       await run('savepoint tocsin_rows');
       try {
         const result = await work(new Queries(executor, this.dialect));
-        await run('release tocsin_rows');
+        await run('release savepoint tocsin_rows');
         return result;
       } catch (error) {
         await run('rollback to tocsin_rows');
-        await run('release tocsin_rows');
+        await run('release savepoint tocsin_rows');
         throw error;
       }
     });
@@ -123,6 +142,13 @@ export class Queries {
     const rows = columns.map((column): Row => ({ [column]: null }));
     const result = await this.transform({ rows }, queryId());
     return result.rows.map((row) => Object.keys(row as Row)[0] as string);
+  }
+
+  /** A read, as the app sees its rows. */
+  private async select(node: RootOperationNode): Promise<Row[]> {
+    const id = queryId();
+    const compiled = this.executor.compileQuery<Row>(this.executor.transformQuery(node, id), id);
+    return (await this.executor.executeQuery(compiled, id as never)).rows;
   }
 
   /** Rows as plugins show those of a read. */

@@ -6,9 +6,10 @@ import { insertRows, type PreparedUpdate, prepareUpdate, type Row } from '../row
 import type { ScopedWrite } from '../write-scope.ts';
 import { knownOf, withKey, withRows, withUpdates } from './edits.ts';
 import { identityOf, type Recognised } from './identity.ts';
-import type { Key } from './keys.ts';
+import type { Key, TableKeys } from './keys.ts';
 import { demandedBy, Expression, type PlainWrite, rowsOf, updatesOf } from './nodes.ts';
-import type { Queries, Statement, Written } from './queries.ts';
+import type { Queries, ReadBack, Statement, Written } from './queries.ts';
+import { readDeleted, readInserted, readUpdated } from './read-back.ts';
 
 export interface RowWrite {
   readonly statement: Statement;
@@ -28,12 +29,14 @@ export async function insert(
   sender: string,
   queries: Queries,
   write: ScopedWrite,
+  table: TableKeys | undefined,
 ): Promise<QueryResult<Row>> {
   let result: QueryResult<Row> | undefined;
   await insertRows(write.send, sender, (rowsOf(node) ?? []).map(knownOf), async (drafts) => {
     write.issue();
     const edited = withRows(node, drafts, queries.dialect);
-    const written = await writeAll(statement, edited, queries);
+    const readBack = (each: PlainWrite): ReadBack | undefined => table && readInserted(each as InsertQueryNode, table);
+    const written = await writeAll(statement, edited, queries, readBack);
     ({ result } = written);
     return written.rows;
   });
@@ -67,10 +70,11 @@ async function writeUpdates(
   { statement, sender, kind, queries }: RowWrite,
 ): Promise<Written> {
   const changes = prepared.map(({ changed }) => changed);
-  if (changes.every((changed) => Object.keys(changed).length === 0)) return queries.write(statement, node);
+  const readBack = queries.dialect === 'mysql' ? readUpdated(node, images, prepared, kind) : undefined;
+  if (changes.every((changed) => Object.keys(changed).length === 0)) return queries.write(statement, node, readBack);
   const { identity } = kind;
   if (kind.isCertain || identity === undefined) {
-    const written = await queries.write(statement, withUpdates(node, changes[0] as Row));
+    const written = await queries.write(statement, withUpdates(node, changes[0] as Row), readBack);
     if (written.rows.length > 1) throw severalRows(sender);
     return written;
   }
@@ -78,18 +82,29 @@ async function writeUpdates(
     const key = Object.fromEntries(identity.map((column) => [column, image?.[column]]));
     return withKey(withUpdates(node, changes[index] as Row), key);
   });
-  return writeAll(statement, edited, queries, ({ rows }) => {
-    if (rows.length > 1) throw severalRows(sender);
-  });
+  const readEach = edited.map(
+    (_each, index) => readBack && readUpdated(node, [images[index]], [prepared[index] as PreparedUpdate], kind),
+  );
+  return writeAll(
+    statement,
+    edited,
+    queries,
+    (each) => readEach[edited.indexOf(each as UpdateQueryNode)],
+    ({ rows }) => {
+      if (rows.length > 1) throw severalRows(sender);
+    },
+  );
 }
 
 export async function deleteRows(node: DeleteQueryNode, run: RowWrite): Outcome {
   const { statement, sender, kind, queries, write } = run;
-  const images = preDelete.hasListeners(sender) || !kind.isCertain ? await imagesOf(node, run) : [];
+  const returnsRows = queries.dialect !== 'mysql' || node.returning !== undefined;
+  const isRead = preDelete.hasListeners(sender) || !kind.isCertain || !returnsRows;
+  const images = isRead ? await imagesOf(node, run) : [];
   if (images === undefined) return undefined;
   for (const instance of images) await write.send(preDelete, sender, { instance, origin: instance });
   write.issue();
-  const { rows, result } = await queries.write(statement, node);
+  const { rows, result } = await queries.write(statement, node, returnsRows ? undefined : readDeleted(images));
   for (const [row, index] of matched(rows, images, kind.identity)) {
     const instance = images[index] ?? row;
     await write.send(postDelete, sender, { instance, origin: instance });
@@ -138,13 +153,15 @@ async function writeAll(
   statement: Statement,
   edited: readonly PlainWrite[],
   queries: Queries,
+  readBack: (write: PlainWrite) => ReadBack | undefined,
   check?: (written: Written) => void,
 ): Promise<Written> {
-  if (edited.length === 1) return queries.write(statement, edited[0] as PlainWrite);
+  const [only] = edited;
+  if (only !== undefined && edited.length === 1) return queries.write(statement, only, readBack(only));
   return queries.atomically(async (inner) => {
     const all: Written[] = [];
     for (const each of edited) {
-      const written = await inner.write(statement, each);
+      const written = await inner.write(statement, each, readBack(each));
       check?.(written);
       all.push(written);
     }
@@ -155,16 +172,24 @@ async function writeAll(
 /** One result of several statements that do the work of one. */
 function joined(all: readonly Written[]): Written {
   const { result } = all.at(-1) as Written;
-  const counts = all.map((each) => each.result.numAffectedRows);
-  const total = counts.includes(undefined) ? undefined : (counts as bigint[]).reduce((sum, count) => sum + count, 0n);
   return {
     result: {
       ...result,
-      ...(total === undefined ? {} : { numAffectedRows: total }),
+      ...summed('numAffectedRows', all),
+      ...summed('numChangedRows', all),
       rows: all.flatMap((each) => each.result.rows),
     },
     rows: all.flatMap(({ rows }) => rows),
   };
+}
+
+/** A count of all together; nothing if one of them does not tell it. */
+function summed(
+  count: 'numAffectedRows' | 'numChangedRows',
+  all: readonly Written[],
+): Pick<QueryResult<Row>, typeof count> {
+  const counts = all.flatMap(({ result }) => result[count] ?? []);
+  return counts.length < all.length ? {} : { [count]: counts.reduce((sum, each) => sum + each, 0n) };
 }
 
 function severalRows(sender: string): Error {

@@ -87,7 +87,8 @@ export class Runner implements QueryRunner, Place {
 
   within<T>(queries: Queries, work: (queries: Queries, write: ScopedWrite) => Promise<T>): Promise<T> {
     const { scope, database } = this;
-    if (scope.transaction !== undefined || !scope.database.options.atomic) return work(queries, scope.write());
+    if (scope.transaction !== undefined || scope.isLost || !scope.database.options.atomic)
+      return work(queries, scope.write());
     return runTransaction(
       scope,
       (body) =>
@@ -115,8 +116,13 @@ export class Runner implements QueryRunner, Place {
   /** PostgreSQL does not commit a transaction in which a query has failed. */
   private noteFailure<T>(outcome: Promise<T>): Promise<T> {
     const { transaction, database } = this.handle;
-    if (transaction !== undefined && database.options.dialect === 'postgres') {
-      outcome.catch(() => failed.add(transaction.root));
+    const { dialect } = database.options;
+    if (transaction === undefined) return outcome;
+    if (dialect === 'postgres') outcome.catch(() => failed.add(transaction.root));
+    if (dialect === 'mysql') {
+      outcome.catch((error: unknown) => {
+        if (isDeadlock(error)) this.handle.lose();
+      });
     }
     return outcome;
   }
@@ -174,6 +180,10 @@ function isAlone(node: OperationNode): node is WriteNode {
 function isExplained(node: OperationNode): boolean {
   const { explain } = node as { explain?: { options?: object } };
   return explain !== undefined && explain.options === undefined;
+}
+
+function isDeadlock(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'ER_LOCK_DEADLOCK';
 }
 
 /** D1 and drivers over HTTP have none. */

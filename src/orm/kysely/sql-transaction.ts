@@ -24,9 +24,9 @@ export function noteSavepoint(
 }
 
 const SAVEPOINTS = {
-  savepoint: /^savepoint\s+"?([^";]+)/i,
-  release: /^release\s+(?:savepoint\s+)?"?([^";]+)/i,
-  rollbackTo: /^rollback\s+(?:(?:work|transaction)\s+)?to\s+(?:savepoint\s+)?"?([^";]+)/i,
+  savepoint: /^savepoint\s+["`]?([^"`;]+)/i,
+  release: /^release\s+(?:savepoint\s+)?["`]?([^"`;]+)/i,
+  rollbackTo: /^rollback\s+(?:(?:work|transaction)\s+)?to\s+(?:savepoint\s+)?["`]?([^"`;]+)/i,
 } as const;
 const BEGIN = /^(?:begin|start\s+transaction)\b/i;
 const COMMIT = /^(?:commit|end)\b/i;

@@ -25,12 +25,13 @@ export function wrapKysely<TDatabase extends object>(database: TDatabase, option
     throw new Error('This Kysely is wrapped in withSignals() already: its signals would be sent twice.');
   const kysely = database as unknown as AnyKysely;
   const executor = kysely.getExecutor();
-  if (!executor.adapter.supportsReturning)
-    throw new TypeError(
-      'withSignals() needs a database that returns what it has written, such as PostgreSQL or SQLite: the dialect of this Kysely says that its does not.',
-    );
   assertBuilders(kysely, executor);
-  const settings = parseSettings(options, dialectOf(executor));
+  const dialect = dialectOf(executor);
+  if (!executor.adapter.supportsReturning && dialect !== 'mysql')
+    throw new TypeError(
+      'withSignals() needs PostgreSQL, SQLite, MySQL or MariaDB, or a database that returns what it has written: the dialect of this Kysely says that its does not.',
+    );
+  const settings = parseSettings(options, dialect);
   const scope = new WriteScope<KyselySettings>(new WrappedDatabase(settings));
   // Kysely has one connection to SQLite.
   const sql = settings.dialect === 'sqlite' ? new SqlTransaction((node) => void node.settle()) : undefined;

@@ -1,11 +1,12 @@
 /** Deciding what a write is: of rows, each with its signals, or of many, which is announced. */
-import type { InsertQueryNode, QueryResult, UpdateQueryNode } from 'kysely';
+import type { InsertQueryNode, QueryResult, TableNode, UpdateQueryNode } from 'kysely';
 import { callSite } from '../../core/origin.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { hasReceivers } from '../bulk.ts';
 import type { Row } from '../rows.ts';
 import type { ScopedWrite, WriteScope } from '../write-scope.ts';
 import { recognise } from './identity.ts';
+import type { TableKeys } from './keys.ts';
 import {
   Expression,
   isPlain,
@@ -14,11 +15,13 @@ import {
   type PlainWrite,
   rowsOf,
   senderOf,
+  tableOf,
   updatesOf,
   type WriteNode,
   writesIn,
 } from './nodes.ts';
 import type { Queries, Statement } from './queries.ts';
+import { isMixed } from './read-back.ts';
 import { deleteRows, insert, updateRows } from './row-writes.ts';
 import type { KyselySettings } from './settings.ts';
 
@@ -46,15 +49,23 @@ const DELETES = [preDelete, postDelete] as const;
 export async function perform(statement: Statement, queries: Queries, place: Place): Promise<QueryResult<unknown>> {
   const { written } = statement;
   const writes = writesIn(written);
-  if (!isWrite(written) || writes.length > 1 || !isPlain(written)) {
+  const { dialect, keys } = place.scope.database.options;
+  if (!isWrite(written) || writes.length > 1 || !isPlain(written, dialect)) {
     return performBulk(statement, writes, queries, place);
   }
   const sender = senderOf(written) as string;
   if (written.kind === 'InsertQueryNode') {
     if (!hasReceivers('insert', sender)) return queries.run(statement);
+    let table: TableKeys | undefined;
+    if (dialect === 'mysql') {
+      const known = keys.keysOf(tableOf(statement.compiled.query as PlainWrite) as TableNode, queries);
+      const site = callSite();
+      table = await known;
+      if (isMixed(written, table)) return performBulk(statement, writes, queries, place, site);
+    }
     return queries.finish(
       statement,
-      await place.within(queries, (inner, write) => insert(statement, written, sender, inner, write)),
+      await place.within(queries, (inner, write) => insert(statement, written, sender, inner, write, table)),
     );
   }
   const recognised = recognise(statement, written, sender, queries, place.scope);

@@ -8,6 +8,7 @@ import { interceptCalls } from './calls.ts';
 import { interceptTransactions } from './connections.ts';
 import { interceptEvents } from './events.ts';
 import { interceptMethods } from './methods.ts';
+import { interceptQueries } from './query-builders.ts';
 
 /** Connect a MikroORM to the signals, at the methods of its classes: all that a disposed attachment leaves is them. */
 export function attach(orm: MikroORM, options: unknown): Disposable {
@@ -23,7 +24,13 @@ export function attach(orm: MikroORM, options: unknown): Disposable {
   }
   const adapter = new MikroOrmAdapter(orm, parseAdapterOptions(options, 'attachSignals()'));
   return attachOnce(orm, 'MikroORM', () => {
-    const restore = [interceptEvents(em), interceptMethods(em), interceptCalls(em), interceptTransactions(em)];
+    const restore = [
+      interceptEvents(em),
+      interceptMethods(em),
+      interceptQueries(orm),
+      interceptCalls(em),
+      interceptTransactions(em),
+    ];
     attached.set(config, adapter);
     return () => {
       attached.delete(config);

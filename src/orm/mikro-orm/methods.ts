@@ -14,7 +14,8 @@ import { writeIndividually } from './individual.ts';
 
 type Operation = PostBulkArgs['operation'];
 
-const ADVICE = 'Change entities and flush(), listen to postBulk, or attach with another `bulk` option.';
+/** What to do instead of a bulk write. */
+export const ADVICE = 'Change entities and flush(), listen to postBulk, or attach with another `bulk` option.';
 
 /** The writes of an EntityManager that go to the database as they are, past its unit of work and its hooks. */
 const METHODS: Readonly<Record<string, Operation>> = {

@@ -22,6 +22,8 @@ export class MongooseAdapter {
   readonly bulk: BulkGuard;
   /** False once the plugin was disposed of: Mongoose cannot unregister one. */
   active = true;
+  /** Whether the plugin is Mongoose's own and no schema's: then its hooks come after Mongoose's. */
+  isGlobal = false;
   private readonly outside: OutsideGuard;
 
   constructor(options: MongooseOptions) {
@@ -53,12 +55,13 @@ export class MongooseAdapter {
   }
 
   /** Notice a receiver that writes without the session of its transaction. Only receivers cost anything. */
-  checkOutside(model: AnyModel, session: ClientSession | undefined, method: string): void {
+  checkOutside(model: AnyModel, session: ClientSession | undefined, method: string, site?: string): void {
     if (currentCause() === undefined) return;
     this.outside.check({
       database: databaseOf(model.db),
       transaction: transactionOf(session),
       description: `${method} of ${model.modelName}`,
+      site,
     });
   }
 }

@@ -1,9 +1,10 @@
-import type { Document } from 'mongoose';
+import type { ClientSession, Document } from 'mongoose';
 import { type AnyModel, hearsDeletes, hearsSaves, type MongooseAdapter } from './adapter.ts';
 import { modelOf } from './documents.ts';
 import { inTransaction } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';
 import { sessionIn } from './sessions.ts';
+import { isAboutToBeSaved } from './tracked.ts';
 import { skipsHooks, type WriteOptions } from './write-options.ts';
 
 /** With `atomic`, a save that has receivers and no transaction gets one. */
@@ -16,8 +17,12 @@ export function saveAtomically(
   const model = modelOf(document);
   const session = sessionIn(options?.session ?? document.$session(), options, model.base);
   const isOpen = session !== undefined || options?.session === null;
-  if (!adapter.active || isOpen || skipsHooks(options) || !hearsSaves(model)) return save(options);
-  return inTransaction(model, [document], (own) => save({ ...options, session: own }));
+  const saveIn = (where: ClientSession | undefined, given: WriteOptions | undefined): Promise<unknown> => {
+    if (adapter.isGlobal) isAboutToBeSaved(model.base, where, document);
+    return save(given);
+  };
+  if (!adapter.active || isOpen || skipsHooks(options) || !hearsSaves(model)) return saveIn(session, options);
+  return inTransaction(model, [document], (own) => saveIn(own, { ...options, session: own }));
 }
 
 /** The documents of one `create()` are in one transaction, for which Mongoose wants them in order. */

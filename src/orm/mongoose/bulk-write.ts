@@ -5,6 +5,7 @@ import { skipsHooks, type WriteOptions } from './write-options.ts';
 import { currentBulkSave, runBulkSave } from './calls.ts';
 import { inTransaction } from './in-transaction.ts';
 import { sessionIn } from './sessions.ts';
+import { isAboutToBeSaved } from './tracked.ts';
 
 type Operation = PostBulkArgs['operation'];
 interface BulkOptions extends WriteOptions {
@@ -54,6 +55,7 @@ export function saveEach(
     return runBulkSave(documents, options, () => save(options));
   return inTransaction(model, documents, (own) => {
     const inside = { ...options, session: own };
+    if (adapter.isGlobal) for (const each of documents as unknown[]) isAboutToBeSaved(model.base, own, each);
     return runBulkSave(documents, inside, () => save(inside));
   });
 }

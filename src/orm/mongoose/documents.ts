@@ -3,6 +3,7 @@ import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import type { WriteContext } from '../send-model-signal.ts';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
 import type { WriteOptions } from './write-options.ts';
+import { siteOf } from './call-sites.ts';
 import { type BulkSave, currentBulkSave } from './calls.ts';
 import { isWrittenIn } from './in-transaction.ts';
 import { type AnyQuery, sessionOfQuery } from './query.ts';
@@ -34,7 +35,7 @@ export function saveHooks(
     };
     await read();
     const written = (): Written => writtenBy(document, stored);
-    const trackAgain = trackChanges(session, document);
+    const trackAgain = trackChanges(model.base, session, document);
     await adapter.send(preSave, model, context, () => ({ instance: document, raw: false, ...written() }));
     await read();
     if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
@@ -76,6 +77,7 @@ export function sendAroundDelete(adapter: MongooseAdapter, document: Document, q
   const model = modelOf(document);
   const args = { instance: document, origin: document };
   let context: WriteContext | undefined;
+  let isDeleted = false;
   const isSkipped = (phase: 'pre' | 'post'): boolean => {
     const { middleware } = query.getOptions() as { middleware?: boolean | Readonly<Record<string, unknown>> };
     return middleware === false || (Object(middleware) as Record<string, unknown>)[phase] === false;
@@ -85,14 +87,19 @@ export function sendAroundDelete(adapter: MongooseAdapter, document: Document, q
     if (!adapter.active || document.$isDeleted()) return;
     const session = sessionOfQuery(query);
     if (session !== undefined) isWrittenIn(session, document);
-    adapter.checkOutside(model, session, 'deleteOne()');
+    adapter.checkOutside(model, session, 'deleteOne()', siteOf(query));
     if (!preDelete.hasListeners(model) && !postDelete.hasListeners(model)) return;
     context = adapter.context(model, session);
     if (!isSkipped('pre')) await adapter.send(preDelete, model, context, args);
     if (context.transaction?.state === 'rolledBack') throw rolledBackError(model);
   });
+  // Some releases of Mongoose do not tell by the document itself.
+  query.transform((result: unknown) => {
+    isDeleted = ((Object(result) as { deletedCount?: number }).deletedCount ?? 0) > 0;
+    return result;
+  });
   query.post(async () => {
-    if (context === undefined || !document.$isDeleted() || isSkipped('post')) return;
+    if (context === undefined || !isDeleted || isSkipped('post')) return;
     await adapter.send(postDelete, model, context, args);
   });
 }

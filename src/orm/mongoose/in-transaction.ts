@@ -36,7 +36,7 @@ export async function inTransaction<T>(
     const result = await model.db.transaction(async (own) => {
       session = own;
       written.set(own, documents);
-      if (endFirstTry === undefined) endFirstTry = unmarkAsOutside(own);
+      if (endFirstTry === undefined) endFirstTry = unmarkAsOutside(model.base, own);
       else endFirstTry();
       // Mongoose sets documents back if this fails, and not if the commit does.
       if (isDone) {

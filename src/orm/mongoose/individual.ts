@@ -6,6 +6,7 @@ import type { WriteContext } from '../send-model-signal.ts';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
 import { rolledBackError } from './documents.ts';
 import { inTransaction } from './in-transaction.ts';
+import { hasHooksOfReads } from './hooks-of-reads.ts';
 import { type AnyQuery } from './query.ts';
 import { rawValues, type Row, valueAt } from './written.ts';
 
@@ -41,7 +42,7 @@ export function writeIndividually(
   const collection = internals.mongooseCollection;
   const model = query.model as AnyModel;
   const { op } = query;
-  if (!/^(update|delete)(One|Many)$/.test(op)) {
+  if (!/^(update|delete)(One|Many)$/.test(op) || hasHooksOfReads(model)) {
     decide(false);
     return;
   }

@@ -6,7 +6,8 @@ import { announceBulkWrite, saveEach } from './bulk-write.ts';
 import { currentInsertMany } from './calls.ts';
 import { sendAroundDelete } from './documents.ts';
 import { insertEach, type InsertManyOptions } from './insert-many.ts';
-import { belongsToDocument, madeHere } from './queries.ts';
+import { madeHere } from './call-sites.ts';
+import { belongsToDocument } from './queries.ts';
 import { type AnyQuery, WRITES } from './query.ts';
 import { isNew } from './written.ts';
 

@@ -7,6 +7,7 @@ import { saveHooks } from './documents.ts';
 import { overrideMethods } from './methods.ts';
 import { queryHooks } from './queries.ts';
 import { WRITES } from './query.ts';
+import { trackingOf } from './tracked.ts';
 
 /** A Mongoose plugin that can be switched off. */
 export type Plugin = ((schema: Schema) => void) & Disposable;
@@ -27,9 +28,13 @@ export function makePlugin(options: MongooseOptions): Plugin {
   const plugin = (schema: Schema): void => {
     const { base } = schema as { base?: Base };
     if (base !== undefined && !checked.has(base)) {
-      assertSupported('Mongoose', base.version, '9.3.0', '10.0.0');
+      assertSupported('Mongoose', base.version, '8.16.0', '10.0.0');
+      trackingOf(base);
       checked.add(base);
-      if (base.plugins?.some(([each]) => each === plugin) === true) warnIfLate(base);
+      if (base.plugins?.some(([each]) => each === plugin) === true) {
+        adapter.isGlobal = true;
+        warnIfLate(base);
+      }
     }
     schema.pre('save', saves.beforeSave as never);
     schema.post('save', saves.afterSave as never);

@@ -1,8 +1,8 @@
 import { postBulk } from '../../models.ts';
-import { callSite } from '../../core/origin.ts';
 import { hasReceivers } from '../bulk.ts';
 import type { WriteContext } from '../send-model-signal.ts';
 import type { AnyModel, MongooseAdapter } from './adapter.ts';
+import { siteOf } from './call-sites.ts';
 import { writeIndividually } from './individual.ts';
 import { type AnyQuery, operationOf, sessionOfQuery } from './query.ts';
 
@@ -10,14 +10,6 @@ const ALTERNATIVE =
   'Use save() and deleteOne() on documents, listen to postBulk, or give signals() another `bulk` option.';
 
 const ofDocuments = new WeakSet();
-const sites = new WeakMap<object, string>();
-
-/** Remember where a query was made, for a warning: when it runs, the call that made it has long returned. */
-export function madeHere(query: unknown, { active, options: { bulk } }: MongooseAdapter): void {
-  if (!active || (bulk !== 'warn' && bulk !== 'individual') || typeof query !== 'object' || query === null) return;
-  const { model } = query as AnyQuery;
-  if (hasReceivers(operationOf(query as AnyQuery), model)) sites.set(query, callSite());
-}
 
 /** The query behind `document.deleteOne()`, whose signals are the document's. */
 export function belongsToDocument(query: AnyQuery): void {
@@ -37,10 +29,10 @@ export function queryHooks(adapter: MongooseAdapter): {
       if (!adapter.active || ofDocuments.has(this)) return;
       const model = this.model as AnyModel;
       const session = sessionOfQuery(this);
-      adapter.checkOutside(model, session, `${this.op}()`);
+      adapter.checkOutside(model, session, `${this.op}()`, siteOf(this));
       const operation = operationOf(this);
       const announce = (): void => {
-        adapter.bulk.announce(operation, model, ALTERNATIVE, sites.get(this));
+        adapter.bulk.announce(operation, model, ALTERNATIVE, siteOf(this));
       };
       if (postBulk.hasListeners(model)) running.set(this, adapter.context(model, session));
       if (adapter.options.bulk === 'individual' && hasReceivers(operation, model)) {

@@ -6,14 +6,14 @@ import type { Row } from '../rows.ts';
  */
 export interface Client {
   readonly _clientVersion?: unknown;
-  readonly _activeProvider?: string;
-  readonly _runtimeDataModel?: { readonly models: Readonly<Record<string, { readonly fields: readonly Field[] }>> };
+  readonly _activeProvider: string;
+  readonly _runtimeDataModel: { readonly models: Readonly<Record<string, { readonly fields: readonly Field[] }>> };
   /** What an app omits everywhere, by model in camel case. */
   readonly _globalOmit?: Readonly<Record<string, Readonly<Record<string, boolean>> | undefined>>;
   readonly _engineConfig?: {
     readonly adapter?: { readonly adapterName?: string; readonly config?: { max?: unknown } };
   };
-  readonly _extensions?: Extensions;
+  readonly _extensions: Extensions;
   /** The client that was constructed, without any extension. */
   readonly _originalClient: Client;
   _createPrismaPromise(work: (transaction?: Transaction) => Promise<unknown>): PromiseLike<unknown>;
@@ -76,12 +76,41 @@ export interface Args {
   readonly skipDuplicates?: boolean;
 }
 
+/** What is used of a client and not documented; all of it was the same from 7.0 to 7.10. */
+const MEMBERS: readonly (readonly [name: string, type: 'string' | 'object' | 'function'])[] = [
+  ['_activeProvider', 'string'],
+  ['_runtimeDataModel.models', 'object'],
+  ['_originalClient', 'object'],
+  ['_createPrismaPromise', 'function'],
+  ['_extensions.append', 'function'],
+  ['_extensions.isEmpty', 'function'],
+  ['_extensions.getAllQueryCallbacks', 'function'],
+];
+
+/** @throws TypeError naming a member that the client lacks, of those that are not documented. */
+export function assertKnown(client: object): void {
+  for (const [path, type] of MEMBERS) {
+    const value = path
+      .split('.')
+      .reduce<unknown>((holder, name) => (holder as Record<string, unknown> | null | undefined)?.[name], client);
+    if (typeof value !== type || value === null) throw unlike(path);
+  }
+}
+
+/** What is thrown for a client that is not like those of the versions that were tested. */
+export function unlike(what: string): TypeError {
+  return new TypeError(
+    `tocsin/prisma needs ${what} of the Prisma Client, as it is in Prisma 7.0 to 7.10, and this client is otherwise. ` +
+      'Install such a version of Prisma, and give signals() to $extends() of a Prisma Client itself.',
+  );
+}
+
 export function fieldsOf(client: Client, model: string): readonly Field[] {
-  return client._runtimeDataModel?.models[model]?.fields ?? [];
+  return client._runtimeDataModel.models[model]?.fields ?? [];
 }
 
 /** Whether the database can return the rows of a write of many. */
-export function returnsRows({ _activeProvider: provider = '' }: Client): boolean {
+export function returnsRows({ _activeProvider: provider }: Client): boolean {
   return ['postgresql', 'cockroachdb', 'sqlite'].includes(provider);
 }
 

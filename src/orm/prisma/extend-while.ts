@@ -1,4 +1,4 @@
-import type { Client } from './client.ts';
+import { type Client, unlike } from './client.ts';
 
 /**
  * Extend a client so that the extension is there only while it `isNeeded`, asked at the start of each query: merely by
@@ -6,9 +6,9 @@ import type { Client } from './client.ts';
  */
 export function extendWhile(isNeeded: () => boolean, client: Client, extension: object): Client {
   const without = client._extensions;
-  // A Prisma that keeps its extensions otherwise: the extension is always there then.
-  if (typeof without?.append !== 'function') return client.$extends(extension);
+  const appended: unknown[] = [];
   const append = (added: unknown): object => {
+    appended.push(added);
     const all = without.append(added);
     const isEmpty = all.isEmpty.bind(all);
     const getAllQueryCallbacks = all.getAllQueryCallbacks.bind(all);
@@ -19,6 +19,8 @@ export function extendWhile(isNeeded: () => boolean, client: Client, extension: 
     });
   };
   const extendable = Object.create(client, { _extensions: { value: { append } } }) as Client;
+  const extended = extendable.$extends(extension);
+  if (appended.length === 0) throw unlike('_extensions.append(), which $extends() calls');
   // Whoever asks for the parent gets the client itself.
-  return Object.defineProperty(extendable.$extends(extension), '_appliedParent', { value: client, configurable: true });
+  return Object.defineProperty(extended, '_appliedParent', { value: client, configurable: true });
 }

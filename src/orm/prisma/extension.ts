@@ -6,6 +6,7 @@ import { currentCause } from '../causal-context.ts';
 import { assertSupported } from '../supported.ts';
 import { WrappedDatabase, WriteScope } from '../write-scope.ts';
 import {
+  assertKnown,
   type Client,
   doomsTransactions,
   executeUnseen,
@@ -14,6 +15,7 @@ import {
   type Params,
   poolSizeOf,
   transactionOf,
+  unlike,
 } from './client.ts';
 import { extendWhile } from './extend-while.ts';
 import type { PlacedWrite } from './placed-write.ts';
@@ -29,6 +31,7 @@ export function extension(options: PrismaOptions): (client: object) => object {
     if (!isObject(client) || !('$extends' in client))
       throw new TypeError(`signals() is for $extends() of a Prisma Client, not for ${describe(client)}`);
     assertSupported('Prisma', (client as Client)._clientVersion, '7.0.0', '8.0.0');
+    assertKnown(client);
     return new ExtendedDatabase(options).extend(client as Client);
   };
 }
@@ -89,6 +92,7 @@ class ExtendedDatabase {
 
   private operate(operation: Operation, root: Scope): Promise<unknown> {
     const { args, query, __internalParams: params } = operation;
+    if (!isObject(params)) throw unlike('__internalParams in $allOperations');
     const { transaction } = params;
     const kind = operationOf(operation.operation);
     const scope =
@@ -173,8 +177,7 @@ class ExtendedDatabase {
       body: async (handle, inner) => {
         if (scope.transaction !== undefined) return this.inSavepoint(scope, handle, () => work(scope, handle));
         const id = transactionOf(handle)?.id;
-        if (id === undefined)
-          throw new Error('This Prisma Client does not tell its transactions apart: tocsin/prisma needs Prisma 7.');
+        if (id === undefined) throw unlike('the id of a transaction in _createPrismaPromise()');
         inner.tx = handle;
         this.open.set(id, inner);
         try {

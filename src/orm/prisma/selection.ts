@@ -15,7 +15,7 @@ export function selectionOf(client: Client, model: string, { select, include, om
   const fields = fieldsOf(client, model);
   const columns = fields.filter(({ kind }) => kind === 'scalar' || kind === 'enum').map(({ name }) => name);
   const relations = fields.filter(({ kind }) => kind === 'object').map(({ name }) => name);
-  const computed = client._extensions?.getAllComputedFields?.(model) ?? {};
+  const computed = client._extensions.getAllComputedFields?.(model) ?? {};
   const needsOf = (name: string): readonly string[] =>
     Object.hasOwn(computed, name) ? (computed[name]?.needs ?? []) : [];
   const isFlag = (value: unknown): boolean => typeof value === 'boolean' || value === undefined;

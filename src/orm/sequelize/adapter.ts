@@ -1,12 +1,13 @@
-import type { Model, Sequelize, Transaction } from 'sequelize';
+import type { Model, ModelStatic, Sequelize, Transaction } from 'sequelize';
 import type { ModelSignal, ModelSignalKind } from '../../core/model-types.ts';
 import type { AdapterOptions } from '../adapter-options.ts';
 import { BulkGuard } from '../bulk.ts';
 import { currentCall } from '../causal-context.ts';
 import { OutsideGuard } from '../outside.ts';
 import { sendModelSignal } from '../send-model-signal.ts';
-import { Turns } from '../turns.ts';
-import { leaveTransaction, nodeOf, ownTransaction } from './transactions.ts';
+import { SqliteTurns } from './sqlite-turns.ts';
+import { surroundingOf } from './surrounding.ts';
+import { isOwn, leaveTransaction, nodeOf, ownTransaction } from './transactions.ts';
 
 /** The options of `attachSignals()`, complete. */
 export interface SequelizeOptions extends Required<AdapterOptions> {
@@ -29,8 +30,7 @@ export class SequelizeAdapter {
   readonly options: SequelizeOptions;
   readonly bulk: BulkGuard;
   readonly outside: OutsideGuard;
-  /** SQLite has one writer: transactions of the adapter's own wait for each other. */
-  private readonly turns = new Turns();
+  readonly turns = new SqliteTurns();
   private readonly leaveTransaction: <T>(run: () => T) => T;
 
   constructor(sequelize: Sequelize, options: SequelizeOptions) {
@@ -58,9 +58,13 @@ export class SequelizeAdapter {
     });
   }
 
-  /** Do a write in a transaction of its own. */
+  /** Do a write in a transaction of its own; where the database is in one already and cannot begin another, in that. */
   ownTransaction<T>(description: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return ownTransaction(this.sequelize, work, (run) => (this.isSqlite ? this.turns.take(description, run) : run()));
+    const surrounding = this.isSqlite ? surroundingOf(this) : undefined;
+    if (surrounding !== undefined && this.hasOneConnection) return work(surrounding);
+    // One that lies in the app's would wait for that, which waits for it.
+    const waits = this.isSqlite && (surrounding === undefined || isOwn(surrounding));
+    return ownTransaction(this.sequelize, work, (run) => (waits ? this.turns.takeOwn(description, run) : run()));
   }
 
   /** Whether a write that is asked for now would have to wait for a connection. */
@@ -72,8 +76,15 @@ export class SequelizeAdapter {
     return available === 0 && size !== undefined && maxSize !== undefined && size >= maxSize;
   };
 
-  private get isSqlite(): boolean {
+  get isSqlite(): boolean {
     return this.sequelize.getDialect() === 'sqlite';
+  }
+
+  /** Whether everything shares one connection, as it does with SQLite in memory. */
+  get hasOneConnection(): boolean {
+    const { storage, host } = (this.sequelize as unknown as { options: { storage?: string | null; host?: string } })
+      .options;
+    return this.isSqlite && [storage, host, ':memory:'].find(Boolean) === ':memory:';
   }
 }
 
@@ -91,7 +102,19 @@ export function sequelizeOf(part: object): Sequelize {
   return (part as { sequelize: Sequelize }).sequelize;
 }
 
-/** The model of an instance: its class. */
-export function modelOf(instance: Model): unknown {
-  return instance.constructor;
+/** The model of an instance, as the app knows it. */
+export function modelOf(instance: Model): ModelStatic<Model> {
+  return senderOf(instance.constructor as ModelStatic<Model>);
+}
+
+/**
+ * The model as the app has defined it. `scope()`, `unscoped()` and `schema()` make a class of the same name each time,
+ * which extends it, and what is found through them is an instance of that.
+ */
+export function senderOf(model: ModelStatic<Model>): ModelStatic<Model> {
+  const defined = sequelizeOf(model).models[model.name];
+  for (let each = model; each.name === model.name; each = Object.getPrototypeOf(each) as ModelStatic<Model>) {
+    if (each === defined) return each;
+  }
+  return model;
 }

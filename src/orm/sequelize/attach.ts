@@ -2,8 +2,10 @@ import type { Sequelize } from 'sequelize';
 import { describe, isObject } from '../../core/describe.ts';
 import { parseAdapterOptions } from '../adapter-options.ts';
 import { attachOnce } from '../attachment.ts';
+import { nobodyListens } from '../bulk.ts';
 import { assertSupported } from '../supported.ts';
 import { attached, SequelizeAdapter } from './adapter.ts';
+import { interceptTransactions } from './app-transactions.ts';
 import { hooks } from './hooks.ts';
 import { interceptStatements } from './individual.ts';
 import { interceptMethods } from './methods.ts';
@@ -18,9 +20,18 @@ export function attach(sequelize: Sequelize, options: unknown): Disposable {
   const parsed = parseAdapterOptions(options, 'attachSignals()', { atomic: false });
   const adapter = new SequelizeAdapter(sequelize, parsed);
   return attachOnce(sequelize, 'Sequelize', () => {
-    const added = Object.entries(hooks(adapter)) as [never, never][];
+    const isIdle = (): boolean => nobodyListens() && parsed.bulk !== 'throw';
+    const added = Object.entries(hooks(adapter)).map(([name, hook]) => [
+      name,
+      (...args: never[]) => (isIdle() ? undefined : hook(...args)),
+    ]) as [never, never][];
     for (const [name, hook] of added) sequelize.addHook(name, hook);
-    const undo = [interceptMethods(sequelize), interceptStatements(adapter), followTransactions(sequelize)];
+    const undo = [
+      interceptMethods(sequelize),
+      interceptStatements(adapter),
+      interceptTransactions(sequelize),
+      followTransactions(sequelize),
+    ];
     attached.set(sequelize, adapter);
     return () => {
       attached.delete(sequelize);

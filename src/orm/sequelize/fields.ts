@@ -33,12 +33,12 @@ export function fieldsOf(instance: Model, { fields }: Operation): Fields {
 
 /** The attribute that holds when a row of a paranoid model was deleted. */
 export function deletedAtOf(instance: Model): string {
-  return (modelOf(instance) as Attributes)._timestampAttributes.deletedAt ?? 'deletedAt';
+  return (modelOf(instance) as unknown as Attributes)._timestampAttributes.deletedAt ?? 'deletedAt';
 }
 
 /** What Sequelize writes along by itself. */
 function automatic(instance: Model): { readonly updatedAt: string | undefined; readonly version: string | undefined } {
-  const { _timestampAttributes: timestamps, _versionAttribute: version } = modelOf(instance) as Attributes;
+  const { _timestampAttributes: timestamps, _versionAttribute: version } = modelOf(instance) as unknown as Attributes;
   return { updatedAt: timestamps.updatedAt, version: typeof version === 'string' ? version : undefined };
 }
 

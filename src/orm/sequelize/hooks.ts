@@ -2,10 +2,10 @@ import type { Model, ModelStatic } from 'sequelize';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { INSERTED } from '../inserted.ts';
-import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
+import { modelOf, type Operation, senderOf, type SequelizeAdapter } from './adapter.ts';
 import { deletedAtOf, type Fields, fieldsOf } from './fields.ts';
 import { isIndividual } from './individual.ts';
-import { callSiteOfBulk } from './methods.ts';
+import { ADVICE, callSiteOfBulk } from './methods.ts';
 import { beforeInserts, insertRest } from './inserts.ts';
 
 interface BulkOperation extends Operation {
@@ -15,7 +15,6 @@ interface BulkOperation extends Operation {
   readonly updateOnDuplicate?: readonly string[];
   readonly ignoreDuplicates?: boolean;
 }
-const ADVICE = 'Use save() or destroy() on instances, listen to postBulk, or attach with another `bulk` option.';
 
 /** What Sequelize is told to call, by the name of its hook. */
 export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...args: never[]) => Promise<void> | void>> {
@@ -51,7 +50,7 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     adapter.send(postDelete, modelOf(instance), operation, { instance, origin: instance });
   const beforeBulk = (operation: PostBulkArgs['operation'], options: BulkOperation): void => {
     if (options.individualHooks === true || isIndividual()) return;
-    adapter.bulk.announce(operation, options.model, ADVICE, callSiteOfBulk());
+    adapter.bulk.announce(operation, senderOf(options.model), ADVICE, callSiteOfBulk());
   };
   const afterBulk = (
     operation: PostBulkArgs['operation'],
@@ -60,7 +59,7 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
     count?: number,
   ): Promise<void> => {
     if (options.individualHooks === true || isIndividual()) return Promise.resolve();
-    return adapter.send(postBulk, options.model, options, { operation, where: options.where, values, count });
+    return adapter.send(postBulk, senderOf(options.model), options, { operation, where: options.where, values, count });
   };
   const isUpsert = ({ updateOnDuplicate, ignoreDuplicates }: BulkOperation): boolean =>
     (updateOnDuplicate !== undefined && updateOnDuplicate.length > 0) || ignoreDuplicates === true;
@@ -121,5 +120,5 @@ export function hooks(adapter: SequelizeAdapter): Readonly<Record<string, (...ar
 
 /** A paranoid model keeps its rows: deleting one is an update of its delete date. */
 function isSoft(instance: Model, { force }: Operation): boolean {
-  return force !== true && (modelOf(instance) as { options: { paranoid?: boolean } }).options.paranoid === true;
+  return force !== true && (modelOf(instance).options as { paranoid?: boolean }).paranoid === true;
 }

@@ -4,7 +4,7 @@ import { postDelete, postSave, preDelete, preSave } from '../../models.ts';
 import { currentCall, WriteCall } from '../causal-context.ts';
 import { differenceOf } from '../difference.ts';
 import { ownerOf, patch } from '../patch.ts';
-import { attached, type SequelizeAdapter, sequelizeOf } from './adapter.ts';
+import { attached, type SequelizeAdapter, sequelizeOf, senderOf } from './adapter.ts';
 
 type Values = Record<string, unknown>;
 
@@ -119,12 +119,13 @@ async function individually(statement: Statement): Promise<unknown> {
 async function inTransaction(statement: Statement, transaction: Transaction): Promise<unknown> {
   const { adapter, model, values, run } = statement;
   const operation = { transaction };
+  const sender = senderOf(model);
   const rows = await lockedRows(statement, transaction);
   const held = heldTo(statement, rows);
   if (values === undefined) {
-    for (const row of rows) await adapter.send(preDelete, model, operation, { instance: row, origin: row });
+    for (const row of rows) await adapter.send(preDelete, sender, operation, { instance: row, origin: row });
     const result = await run(held, transaction);
-    for (const row of rows) await adapter.send(postDelete, model, operation, { instance: row, origin: row });
+    for (const row of rows) await adapter.send(postDelete, sender, operation, { instance: row, origin: row });
     return result;
   }
   const images = new Map(rows.map((row) => [row, { ...(row.dataValues as Values) }]));
@@ -133,7 +134,7 @@ async function inTransaction(statement: Statement, transaction: Transaction): Pr
     for (const [column, value] of Object.entries(values)) row.set(attributeOf(model, column), value, { raw: true });
     const intent = { ...(row.dataValues as Values) };
     const fields = differenceOf(images.get(row) ?? {}, intent);
-    await adapter.send(preSave, model, operation, { instance: row, raw: false, created: false, ...fields });
+    await adapter.send(preSave, sender, operation, { instance: row, raw: false, created: false, ...fields });
     const { updateFields } = differenceOf(intent, row.dataValues as Values);
     if (updateFields.size === 0) continue;
     const corrected = [...updateFields].map((field) => [field, row.getDataValue(field as never) as unknown]);
@@ -144,11 +145,11 @@ async function inTransaction(statement: Statement, transaction: Transaction): Pr
     await row.validate({ fields: Object.keys(corrected), hooks: false });
     await writeBeside(row, corrected, transaction);
   }
-  if (!postSave.hasListeners(model)) return result;
+  if (!postSave.hasListeners(sender)) return result;
   for (const row of rows) {
     await readAgain(row, transaction);
     const outcome = differenceOf(images.get(row) ?? {}, row.dataValues as Values);
-    await adapter.send(postSave, model, operation, { instance: row, raw: false, created: false, ...outcome });
+    await adapter.send(postSave, sender, operation, { instance: row, raw: false, created: false, ...outcome });
   }
   return result;
 }

@@ -1,4 +1,4 @@
-import type { Model, ModelStatic } from 'sequelize';
+import type { Model } from 'sequelize';
 import { preSave } from '../../models.ts';
 import { INSERTED } from '../inserted.ts';
 import { modelOf, type Operation, type SequelizeAdapter } from './adapter.ts';
@@ -36,7 +36,7 @@ export async function insertRest(instances: readonly Model[], { transaction }: O
     const values = beside.get(instance);
     if (values === undefined) continue;
     beside.delete(instance);
-    const model = modelOf(instance) as ModelStatic<Model>;
+    const model = modelOf(instance);
     const keys = model.primaryKeyAttributes.map((key) => instance.getDataValue(key as never) as unknown);
     if (keys.length === 0 || keys.some((value) => value === undefined || value === null)) {
       throw new Error(

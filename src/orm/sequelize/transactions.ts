@@ -9,16 +9,35 @@ interface Internals extends Transaction {
   readonly sequelize: Sequelize;
   /** Of a savepoint, its name in the database; Sequelize gives one in another the same. */
   readonly name: string;
+  readonly options: { readonly [OWN]?: true };
 }
+
+/** Marks the options of a transaction that an adapter opens, and not the app. */
+export const OWN: unique symbol = Symbol('tocsin.own');
 
 const nodes = new WeakMap<Transaction, TransactionNode>();
 const names = new WeakMap<TransactionNode, string>();
-/** Those that an adapter has opened, and not the app. */
-const own = new WeakSet<Transaction>();
+const byNode = new WeakMap<TransactionNode, Transaction>();
 
 /** Where what is written in this transaction now is written; undefined outside of one. */
 export function nodeOf(transaction: Transaction | null | undefined): TransactionNode | undefined {
   return transaction ? nodes.get(transaction)?.innermost : undefined;
+}
+
+/** The transaction whose node this is, or lies in. */
+export function transactionOf(node: TransactionNode): Transaction | undefined {
+  return byNode.get(node.root);
+}
+
+/** Whether an adapter has opened it. */
+export function isOwn(transaction: Transaction): boolean {
+  return (transaction as Internals).options[OWN] === true;
+}
+
+/** Run the work of a transaction or a savepoint: what is asked for in it belongs to it, whichever payload is asked. */
+export function runIn<T>(transaction: Transaction, work: () => T): T {
+  const node = nodes.get(transaction);
+  return node === undefined ? work() : node.run(work);
 }
 
 /**
@@ -33,8 +52,7 @@ export async function ownTransaction<T>(
   let node: TransactionNode | undefined;
   try {
     return await queue(() =>
-      sequelize.transaction((transaction) => {
-        own.add(transaction);
+      sequelize.transaction({ [OWN]: true } as object, (transaction) => {
         node = nodes.get(transaction);
         return work(transaction);
       }),
@@ -94,7 +112,11 @@ export function followTransactions(sequelize: Sequelize): () => void {
       // The statement of a savepoint is issued now.
       if (surrounding) nodes.set(transaction, namedSavepoint(surrounding, transaction.name));
       const result = await begin();
-      if (!surrounding) nodes.set(transaction, TransactionNode.begin());
+      if (!surrounding) {
+        const node = TransactionNode.begin();
+        nodes.set(transaction, node);
+        byNode.set(node, transaction);
+      }
       return result;
     }),
     wrap('commit', async (transaction, commit) => {
@@ -114,7 +136,7 @@ export function followTransactions(sequelize: Sequelize): () => void {
       try {
         return await rollback();
       } finally {
-        if (!own.has(transaction)) await node.settle();
+        if (!isOwn(transaction)) await node.settle();
       }
     }),
   ];
@@ -128,11 +150,11 @@ async function commitNode(
   transaction: Internals,
   commit: () => Promise<unknown>,
 ): Promise<unknown> {
-  const isOwn = own.has(transaction);
+  const isOfAdapter = isOwn(transaction);
   try {
-    if ((isOwn || node.isWatched) && (await isDoomed(transaction))) {
+    if ((isOfAdapter || node.isWatched) && (await isDoomed(transaction))) {
       node.rollback();
-      if (isOwn) {
+      if (isOfAdapter) {
         await transaction.rollback();
         throw doomedError();
       }
@@ -144,7 +166,7 @@ async function commitNode(
     node.rollback();
     throw error;
   } finally {
-    if (!isOwn) await node.settle();
+    if (!isOfAdapter) await node.settle();
   }
 }
 

@@ -7,7 +7,7 @@ import { OutsideGuard } from '../outside.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { sendModelSignal } from '../send-model-signal.ts';
 import type { TransactionNode } from '../transaction.ts';
-import { currentOrmCall, type OrmCall } from './calls.ts';
+import { currentOrmCall, OrmCall } from './calls.ts';
 import { leaveTransaction } from './leaving.ts';
 import { isPoolFull, singleRunner } from './pool.ts';
 import type { RunnerTransaction } from './runner-transaction.ts';
@@ -42,6 +42,7 @@ export class TypeormAdapter {
         this.watchRelease(runner);
       },
       isSingle: (runner) => runner === singleRunner(dataSource),
+      beginCommits: () => MYSQL.has(dataSource.options.type),
     });
   }
 
@@ -98,6 +99,7 @@ export class TypeormAdapter {
     { manager, transaction, call }: WriteLocation,
     args: object | (() => object),
   ): Promise<void> {
+    if (call instanceof OrmCall && signal.hasListeners(sender)) call.toldIn = transaction;
     return sendModelSignal(signal, sender, args, {
       database: this,
       using: this.using,
@@ -146,7 +148,7 @@ export class TypeormAdapter {
   /** When its statement has been issued, where; else where it would be now. */
   private located(manager: EntityManager, runner: QueryRunner | undefined, call: OrmCall | undefined): WriteLocation {
     const now = this.placeOf(runner);
-    return { manager, transaction: call?.issuedIn === undefined ? now : (call.issuedIn ?? undefined), call };
+    return { manager, transaction: call?.writtenIn === undefined ? now : (call.writtenIn ?? undefined), call };
   }
 
   /** Where something is sent for a write. */
@@ -177,6 +179,8 @@ export class TypeormAdapter {
     this.watched.set(owner, undo);
   }
 }
+
+const MYSQL: ReadonlySet<string> = new Set(['mysql', 'mariadb', 'aurora-mysql']);
 
 interface EventPlace {
   readonly queryRunner: QueryRunner;

@@ -5,13 +5,17 @@ import { nobodyListens } from '../bulk.ts';
 import { attached, TypeormAdapter } from './adapter.ts';
 import { interceptBuilders } from './builders.ts';
 import { interceptManager } from './manager.ts';
+import { isPoolFull } from './pool.ts';
 import { subscribers } from './subscribers.ts';
 import { assertDataSource } from './supported.ts';
 
 /** Connect a DataSource to the signals: TypeORM's subscribers where they tell enough, its methods where they do not. */
 export function attach(dataSource: DataSource, options: unknown): Disposable {
   assertDataSource(dataSource);
-  const adapter = new TypeormAdapter(dataSource, parseAdapterOptions(options, 'attachSignals()'));
+  const parsed = parseAdapterOptions(options, 'attachSignals()');
+  // Before `initialize()` there is no pool: then whoever first needs to know looks.
+  if (parsed.outside !== 'ignore') isPoolFull(dataSource);
+  const adapter = new TypeormAdapter(dataSource, parsed);
   return attachOnce(dataSource, 'DataSource', () => {
     const undo = [addSubscribers(adapter), interceptBuilders(dataSource), interceptManager(dataSource)];
     attached.set(dataSource, adapter);

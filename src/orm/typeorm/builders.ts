@@ -1,10 +1,10 @@
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityMetadata } from 'typeorm';
 import type { PostBulkArgs } from '../../core/model-types.ts';
 import { postBulk, postSave, preSave } from '../../models.ts';
 import { ownerOf, patch } from '../patch.ts';
 import { attached, dataSourceOf, type TypeormAdapter } from './adapter.ts';
 import type { Builder, BuilderResult, BuilderWrite } from './builder-write.ts';
-import { OrmCall } from './calls.ts';
+import { currentOrmCall, OrmCall } from './calls.ts';
 import { type Criteria, currentCriteria } from './criteria.ts';
 import { insertEach, rowsOf } from './inserts.ts';
 import { aroundRows } from './junctions.ts';
@@ -40,6 +40,7 @@ function execute(adapter: TypeormAdapter, builder: Builder, run: () => Promise<B
       adapter.assertInside(builder.queryRunner, () => `${queryType} of ${mainAlias?.name ?? 'a table'}`);
     }
     if (!callListeners || mainAlias?.hasMetadata !== true || criteria?.isSplit === true) return run();
+    if (keepsTree(builder, mainAlias.metadata)) return run();
     const write: BuilderWrite = { adapter, builder, metadata: mainAlias.metadata, run };
     if (queryType === 'insert' && isPlainInsert(builder)) return insert(write);
     return writeBulk(write, bulkOperation(builder), criteria);
@@ -91,6 +92,15 @@ function bulkOperation(builder: Builder): PostBulkArgs['operation'] {
   if (queryType === 'insert') return insertFromSelect === undefined ? 'upsert' : 'insert';
   // A soft delete and a restore are updates of the delete date.
   return queryType === 'delete' ? 'delete' : 'update';
+}
+
+/** What TypeORM writes beside an instance that it saves in a tree: rows of a closure table, paths of descendants. */
+function keepsTree({ expressionMap }: Builder, { tableType, materializedPathColumn }: EntityMetadata): boolean {
+  if (tableType === 'closure-junction') return true;
+  const { queryType, valuesSet } = expressionMap;
+  if (materializedPathColumn === undefined || queryType !== 'update' || currentOrmCall()?.persists !== true)
+    return false;
+  return Object.keys(Object(valuesSet) as object).every((key) => key === materializedPathColumn.propertyPath);
 }
 
 /** Rows that may already be there, or that the database selects, cannot be told as created. */

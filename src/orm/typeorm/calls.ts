@@ -18,8 +18,10 @@ export class OrmCall extends WriteCall {
   readonly target: EntityTarget<ObjectLiteral> | undefined;
   /** The transaction that it has begun itself, if it has: the app's code in it may begin others. */
   began: RunnerTransaction | undefined = undefined;
-  /** Where its last statement was issued; null outside a transaction. */
-  issuedIn: TransactionNode | null | undefined = undefined;
+  /** The transaction or savepoint in which receivers have last been told of it. */
+  toldIn: TransactionNode | undefined = undefined;
+  /** Where its last statement was executed; null outside a transaction. */
+  writtenIn: TransactionNode | null | undefined = undefined;
 
   constructor({ method, roots = [], target }: OrmCallOptions) {
     super();

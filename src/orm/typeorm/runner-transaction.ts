@@ -32,7 +32,12 @@ export class RunnerTransaction {
     if (statement.does === 'savepoint') this.setSavepoint(statement.name);
     if (statement.does === 'release') this.releaseSavepoint(statement.name);
     if (statement.does === 'rollbackTo') this.rollbackTo(statement.name);
-    if (statement.does === 'rollback') this.root.rollback();
+    if (statement.does === 'rollback') this.rollback();
+  }
+
+  /** MySQL may have committed by itself before. */
+  rollback(): void {
+    if (this.root.state !== 'committed') this.root.rollback();
   }
 
   releaseSavepoint(name: string): void {

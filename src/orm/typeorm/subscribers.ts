@@ -8,6 +8,7 @@ import { currentOrmCall } from './calls.ts';
 import { type Deletion, deletionOf, deliveredCopy, forgetOrphans, whoIsDeleted } from './deletions.ts';
 import { dateChangeOf, updateOf } from './fields.ts';
 import { JunctionWatcher } from './junctions.ts';
+import type { RawResult } from './transactions.ts';
 
 type Event = Pick<RemoveEvent<unknown>, 'queryRunner' | 'manager' | 'metadata'> & {
   readonly entity?: unknown;
@@ -104,8 +105,7 @@ function statements({ transactions: registry }: TypeormAdapter): EntitySubscribe
         registry.refused(queryRunner, query, error);
         return undefined;
       }
-      const tag = (rawResults as { command?: unknown } | undefined)?.command;
-      return registry.answered(queryRunner, query, tag);
+      return registry.answered(queryRunner, query, Object(rawResults) as RawResult);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { describe, isObject } from '../../core/describe.ts';
+import { unknownMembers } from './members.ts';
 
 /**
  * TypeORM does not say its version at run time, so that what the adapter relies on is looked at.
@@ -20,10 +21,17 @@ export function assertDataSource(dataSource: unknown): asserts dataSource is Dat
       ? []
       : ['createQueryBuilder(queryRunner) of query builders']),
   ];
-  if (missing.length === 0) return;
+  if (missing.length > 0) {
+    throw new TypeError(
+      `tocsin supports TypeORM from 0.3.20 on, and 1.x; this DataSource lacks ${missing.join(', ')}. ` +
+        'Install a supported version of typeorm; without an adapter, signals can still be sent by hand.',
+    );
+  }
+  const unknown = unknownMembers(dataSource as unknown as DataSource);
+  if (unknown.length === 0) return;
   throw new TypeError(
-    `tocsin supports TypeORM from 0.3.20 on, and 1.x; this DataSource lacks ${missing.join(', ')}. ` +
-      'Install a supported version of typeorm; without an adapter, signals can still be sent by hand.',
+    `tocsin/typeorm reads ${unknown.join(', ')} of TypeORM, which this version has not, or has otherwise. ` +
+      'Install a newer tocsin, or the version of typeorm that you had before; nothing is attached.',
   );
 }
 

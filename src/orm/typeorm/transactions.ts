@@ -1,7 +1,9 @@
 import type { QueryRunner } from 'typeorm';
-import { currentOrmCall } from './calls.ts';
+import type { TransactionNode } from '../transaction.ts';
+import { currentOrmCall, type OrmCall } from './calls.ts';
+import { type Place, Places } from './places.ts';
 import { RunnerTransaction } from './runner-transaction.ts';
-import { transactionStatement } from './statements.ts';
+import { type TransactionStatement, transactionStatement } from './statements.ts';
 
 /** What the registry must know of query runners. */
 export interface RunnerHooks {
@@ -9,12 +11,26 @@ export interface RunnerHooks {
   readonly watchRelease: (runner: QueryRunner) => void;
   /** Whether it is the only one of its driver, so that nobody ever waits for its connection. */
   readonly isSingle: (runner: QueryRunner) => boolean;
+  /** Whether a BEGIN in a transaction commits that, as in MySQL; in others it changes nothing. */
+  readonly beginCommits: () => boolean;
+}
+
+/** A statement that has been issued, and not answered yet. */
+interface Issued {
+  readonly sql: string;
+  /** Whose write it is: some drivers answer in another async context. */
+  readonly call?: OrmCall | undefined;
+  /** Where the connection is when it has been executed, if it is one on a transaction. */
+  readonly innermost?: TransactionNode | undefined;
 }
 
 /**
  * The transactions of a DataSource, followed by the statements that its query runners issue: TypeORM names savepoints
  * by their depth, so that of several at once one may release or roll back what another has set; what counts is what
  * the database is told.
+ *
+ * Where a write belongs is taken from the order of the answers, which is that of execution: between TypeORM's telling
+ * of a statement and its being sent subscribers of the app may take their time, and others overtake it.
  */
 export class TransactionRegistry {
   private readonly hooks: RunnerHooks;
@@ -23,6 +39,12 @@ export class TransactionRegistry {
   private readonly ended = new Set<RunnerTransaction>();
   /** Where TypeORM believes itself inside, and the database has not been told yet, or has been told otherwise. */
   private readonly between = new Set<QueryRunner>();
+  /** Whose query runner has been released before they ended. */
+  private readonly left = new Set<RunnerTransaction>();
+  private readonly unanswered = new WeakMap<QueryRunner, Issued[]>();
+  private readonly places = new Places((place) => {
+    this.endLeft(place, false);
+  });
 
   constructor(hooks: RunnerHooks) {
     this.hooks = hooks;
@@ -30,28 +52,44 @@ export class TransactionRegistry {
 
   /** Whether statements must be heard of, even if nobody listens to a signal any more. */
   get isTracking(): boolean {
-    return this.open.size > 0 || this.ended.size > 0 || this.between.size > 0;
+    return this.open.size > 0 || this.ended.size > 0 || this.between.size > 0 || this.left.size > 0;
   }
 
   /** What a query runner is writing into; undefined outside a transaction. */
   current(runner: QueryRunner): RunnerTransaction | undefined {
+    const open = this.open.get(runner);
+    if (open !== undefined) return open;
+    if (runner.isReleased) return [...this.left].find((transaction) => transaction.runner === runner);
     const depth = this.between.has(runner) ? 0 : depthOf(runner);
-    return this.open.get(runner) ?? (depth > 0 ? this.begin(runner, depth, false) : undefined);
+    if (depth === 0) return undefined;
+    const transaction = this.begin(runner, depth, false);
+    this.places.of(runner).innermost = transaction.innermost;
+    return transaction;
   }
 
-  /** A statement is being issued. */
+  /**
+   * A statement is being issued.
+   *
+   * @throws Error if it belongs to a call that has told of a write in a transaction which was rolled back since
+   */
   issued(runner: QueryRunner, sql: string): void {
+    this.places.meet(runner);
     const call = currentOrmCall();
     const statement = transactionStatement(sql);
     if (statement === undefined) {
-      if (call !== undefined && !/^\s*select\b/i.test(sql)) call.issuedIn = this.current(runner)?.innermost ?? null;
+      this.current(runner);
+      if (call === undefined || READS.test(sql)) return;
+      if (call.toldIn?.state === 'rolledBack') throw strayError(call.method);
+      this.expect(runner, { sql, call });
       return;
     }
     if (statement.does === 'begin') this.beginAnew(runner);
     const transaction = this.open.get(runner);
+    transaction?.follow(statement);
+    const ends = statement.does === 'commit' || statement.does === 'rollback';
+    this.expect(runner, { sql, innermost: ends ? undefined : transaction?.innermost });
     if (transaction === undefined) return;
-    transaction.follow(statement);
-    if (statement.does === 'commit' || statement.does === 'rollback') this.between.add(runner);
+    if (ends) this.between.add(runner);
     // What is issued from now on is not undone.
     if (statement.does === 'rollback') this.end(transaction, false);
     if (call !== undefined && (statement.does === 'begin' || statement.does === 'savepoint'))
@@ -59,17 +97,27 @@ export class TransactionRegistry {
   }
 
   /**
-   * The database has answered a statement. `tag` is what PostgreSQL says that it has done. Resolves when what waited
-   * for a transaction is done of which TypeORM tells nothing.
+   * The database has answered a statement. Resolves when what waited for a transaction is done of which TypeORM tells
+   * nothing.
    */
-  answered(runner: QueryRunner, sql: string, tag: unknown): Promise<void> | undefined {
-    const does = transactionStatement(sql)?.does;
+  answered(runner: QueryRunner, sql: string, { command, serverStatus }: RawResult): Promise<void> | undefined {
+    const place = this.places.of(runner);
+    const statement = transactionStatement(sql);
+    if (statement === undefined) {
+      if (isOutside(serverStatus)) commitImplicitly(place);
+      const call = this.answerTo(runner, sql)?.call;
+      if (call !== undefined) call.writtenIn = place.innermost ?? null;
+      return undefined;
+    }
+    const isDoomed = command === 'ROLLBACK';
+    this.move(runner, place, sql, statement, isDoomed);
+    const { does } = statement;
     if (does !== 'commit' && does !== 'rollback') return undefined;
     const transaction = this.open.get(runner) ?? this.endedOn(runner).at(-1);
     if (transaction === undefined) return undefined;
     if (does === 'commit') {
-      transaction.isDoomed = tag === 'ROLLBACK';
-      this.end(transaction, !transaction.isDoomed);
+      transaction.isDoomed = isDoomed;
+      this.end(transaction, !isDoomed);
     }
     if (!transaction.isRaw) return undefined;
     this.between.delete(runner);
@@ -79,12 +127,17 @@ export class TransactionRegistry {
   /** The database has refused a statement. A deadlock ends the whole transaction in MySQL and MariaDB. */
   refused(runner: QueryRunner, sql: string, error: unknown): void {
     this.between.delete(runner);
+    this.answerTo(runner, sql);
+    const place = this.places.of(runner);
+    const { errno, fatal } = Object(error) as { errno?: unknown; fatal?: unknown };
+    if (fatal === true) place.isGone = true;
+    if (errno === DEADLOCK) place.innermost = undefined;
     const transaction = this.open.get(runner);
     if (transaction === undefined) return;
     const statement = transactionStatement(sql);
     if (statement?.does === 'savepoint') transaction.releaseSavepoint(statement.name);
     if (statement?.does === 'begin' && depthOf(runner) <= 1) this.end(transaction, false);
-    if ((error as { errno?: unknown } | undefined)?.errno === DEADLOCK) transaction.root.rollback();
+    if (errno === DEADLOCK) transaction.root.rollback();
   }
 
   /** TypeORM is about to begin a transaction. */
@@ -107,28 +160,67 @@ export class TransactionRegistry {
     if (depthOf(runner) > 0) return undefined;
     this.between.delete(runner);
     const transaction = this.open.get(runner);
+    const place = this.places.of(runner);
+    // Where it had no statement of its own.
+    if (place.innermost?.root === transaction?.root) place.innermost = undefined;
     if (transaction !== undefined) this.end(transaction, isCommitted);
     return this.endedOn(runner).at(-1);
   }
 
-  /** A query runner holds its connection no longer. What is open then is not in the database. */
+  /** A query runner holds its connection no longer. */
   async released(runner: QueryRunner): Promise<void> {
-    if (!this.hooks.isSingle(runner)) this.between.delete(runner);
-    const open = this.open.get(runner);
-    if (open !== undefined && !this.hooks.isSingle(runner)) this.end(open, false);
+    if (!this.hooks.isSingle(runner)) {
+      this.between.delete(runner);
+      const open = this.open.get(runner);
+      if (open !== undefined) this.leave(open);
+    }
     const ended = this.endedOn(runner);
     for (const transaction of ended) transaction.isFree = true;
     for (const transaction of ended) await this.settle(transaction);
   }
 
   /** Run what waited for a transaction that has ended. */
-  settle(transaction: RunnerTransaction): Promise<void> {
+  async settle(transaction: RunnerTransaction): Promise<void> {
+    if (this.left.has(transaction)) return;
     this.ended.delete(transaction);
-    return transaction.root.settle();
+    await transaction.root.settle();
   }
 
   private endedOn(runner: QueryRunner): RunnerTransaction[] {
     return [...this.ended].filter((each) => each.runner === runner);
+  }
+
+  private expect(runner: QueryRunner, issued: Issued): void {
+    const unanswered = this.unanswered.get(runner);
+    if (unanswered === undefined) this.unanswered.set(runner, [issued]);
+    else unanswered.push(issued);
+  }
+
+  private answerTo(runner: QueryRunner, sql: string): Issued | undefined {
+    const unanswered = this.unanswered.get(runner) ?? [];
+    const index = unanswered.findIndex((each) => each.sql === sql);
+    return index === -1 ? undefined : unanswered.splice(index, 1)[0];
+  }
+
+  /** A statement on a transaction has been executed. */
+  private move(
+    runner: QueryRunner,
+    place: Place,
+    sql: string,
+    { does }: TransactionStatement,
+    isDoomed: boolean,
+  ): void {
+    const issued = this.answerTo(runner, sql);
+    if (does === 'commit' || does === 'rollback') {
+      place.innermost = undefined;
+      this.endLeft(place, does === 'commit' && !isDoomed);
+      return;
+    }
+    if (does === 'begin' && this.hooks.beginCommits()) this.endLeft(place, true);
+    place.innermost = issued?.innermost ?? place.innermost;
+    const open = this.open.get(runner);
+    // A query runner may have been released while it was beginning.
+    if (does === 'begin' && runner.isReleased && open !== undefined) this.leave(open);
   }
 
   private beginAnew(runner: QueryRunner): void {
@@ -153,16 +245,70 @@ export class TransactionRegistry {
   private end(transaction: RunnerTransaction, isCommitted: boolean): void {
     this.open.delete(transaction.runner);
     if (isCommitted) transaction.root.commit();
-    else transaction.root.rollback();
+    else transaction.rollback();
     transaction.isFree = this.hooks.isSingle(transaction.runner);
     this.ended.add(transaction);
   }
+
+  /** It has been given back unfinished: drivers hand out the connection as it is. */
+  private leave(transaction: RunnerTransaction): void {
+    const place = this.places.of(transaction.runner);
+    if (!place.isShared || place.isGone) {
+      this.end(transaction, false);
+      return;
+    }
+    this.open.delete(transaction.runner);
+    transaction.isFree = true;
+    this.left.add(transaction);
+    place.left.add(transaction);
+  }
+
+  /** Nobody who ends them should have to wait for what waited. */
+  private endLeft({ left }: Place, isCommitted: boolean): void {
+    for (const transaction of left) {
+      left.delete(transaction);
+      this.left.delete(transaction);
+      if (isCommitted) transaction.root.commit();
+      else transaction.rollback();
+      void this.settle(transaction);
+    }
+  }
 }
+
+/** What drivers answer beside rows. */
+export interface RawResult {
+  /** What PostgreSQL says that it has done. */
+  readonly command?: unknown;
+  /** What MySQL says of the connection. */
+  readonly serverStatus?: unknown;
+}
+
+/** `SERVER_STATUS_IN_TRANS` of MySQL */
+const IN_TRANSACTION = 1;
+
+function isOutside(serverStatus: unknown): boolean {
+  return typeof serverStatus === 'number' && (serverStatus & IN_TRANSACTION) === 0;
+}
+
+/** MySQL commits by itself before it changes a table, or empties one. */
+function commitImplicitly(place: Place): void {
+  place.innermost?.root.commit();
+  place.innermost = undefined;
+}
+
+const READS = /^\s*select\b/i;
 
 /** `ER_LOCK_DEADLOCK` */
 const DEADLOCK = 1213;
 
+function strayError(method: string): Error {
+  return new Error(
+    `${method}() was stopped: its transaction has been rolled back while its receivers were running. ` +
+      'Await every write before the transaction ends, also when another of them fails (Promise.allSettled).',
+  );
+}
+
 /** How deep in savepoints: 0 outside a transaction, 1 for the transaction itself. Not in TypeORM's declared types. */
 export function depthOf(runner: QueryRunner): number {
-  return (runner as { transactionDepth?: number }).transactionDepth ?? 0;
+  return (runner as unknown as { transactionDepth: number }).transactionDepth;
 }

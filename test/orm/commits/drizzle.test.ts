@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createClient } from '@libsql/client';
+import { type Client, createClient } from '@libsql/client';
 import { eq, sql } from 'drizzle-orm';
 import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql';
 import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres';
@@ -8,12 +8,13 @@ import * as sqliteCore from 'drizzle-orm/sqlite-core';
 import { npmVersion } from 'drizzle-orm/version';
 import pg from 'pg';
 import { type SignalsOptions, withSignals } from '../../../src/drizzle.ts';
+import { collectGarbage } from '../../support/gc.ts';
 import { commits, type CommitSubject } from '../commits.ts';
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return -- two dialects, which have no type in common */
 function open(url: string, max: number): { db: any; items: any; run: string; close(): unknown } {
   if (!url.startsWith('postgres')) {
-    const client = createClient({ url: `file:${url}` });
+    const client = healing(createClient({ url: `file:${url}` }));
     const items = sqliteCore.sqliteTable('items', { id: sqliteCore.integer().primaryKey(), note: sqliteCore.text() });
     return { db: drizzleLibsql({ client }), items, run: 'run', close: () => client.close() };
   }
@@ -21,6 +22,30 @@ function open(url: string, max: number): { db: any; items: any; run: string; clo
   pool.on('error', () => undefined);
   const items = pgCore.pgTable('items', { id: pgCore.integer().primaryKey(), note: pgCore.text() });
   return { db: drizzlePostgres({ client: pool }), items, run: 'execute', close: () => pool.end() };
+}
+
+/**
+ * A statement that libsql's driver finds the database locked for stays unfinished until it is collected: what its
+ * connection writes meanwhile is not committed, though it says so, and locks out all others. Without signals as with
+ * them, whichever ORM.
+ */
+function healing(client: Client): Client {
+  for (const method of ['execute', 'batch', 'transaction'] as const) {
+    const original = client[method].bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const healed = async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await original(...args);
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
+        // A stack that nobody has read keeps what was on it.
+        for (let each: unknown = error; each instanceof Error; each = each.cause) void each.stack;
+        await collectGarbage();
+        throw error;
+      }
+    };
+    Object.assign(client, { [method]: healed });
+  }
+  return client;
 }
 
 function drizzle(name: string, options: SignalsOptions): CommitSubject<any> {

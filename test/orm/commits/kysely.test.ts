@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type ControlledTransaction, Kysely, PostgresDialect, sql, SqliteDialect } from 'kysely';
+import { type ControlledTransaction, Kysely, MysqlDialect, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import Sqlite from 'libsql';
+import mysql from 'mysql2';
 import pg from 'pg';
 import { type SignalsOptions, withSignals } from '../../../src/kysely.ts';
 import { commits, type CommitSubject } from '../commits.ts';
@@ -13,15 +14,18 @@ type Db = Kysely<Tables>;
 function kysely(name: string, options: SignalsOptions<Tables>): CommitSubject<Db> {
   return {
     orm: `Kysely${name}`,
-    engines: ['sqlite', 'postgres'],
+    engines: ['sqlite', 'postgres', 'mariadb'],
     async open(engine, { url }, max) {
       const pool = new pg.Pool({ connectionString: url, max });
       pool.on('error', () => undefined);
       // A connection that is lost while a transaction holds it would end the process, with Kysely alone as well.
       pool.on('connect', (client) => client.on('error', () => undefined));
-      const dialect =
-        engine === 'sqlite' ? new SqliteDialect({ database: new Sqlite(url) }) : new PostgresDialect({ pool });
-      const db: Db = withSignals(new Kysely<Tables>({ dialect }), options);
+      const dialects = {
+        sqlite: () => new SqliteDialect({ database: new Sqlite(url) }),
+        postgres: () => new PostgresDialect({ pool }),
+        mariadb: () => new MysqlDialect({ pool: mysql.createPool({ uri: url, connectionLimit: max }) }),
+      };
+      const db: Db = withSignals(new Kysely<Tables>({ dialect: dialects[engine]() }), options);
       const ambient = new AsyncLocalStorage<{ readonly tx: Db; ended: boolean }>();
       const current = (): Db | undefined => {
         const store = ambient.getStore();

@@ -621,7 +621,7 @@ const entries: Readonly<Record<string, Entry<Step>>> = {
 
 export const kysely: Subject<Step> = {
   orm: 'Kysely',
-  engines: ['sqlite', 'postgres'],
+  engines: ['sqlite', 'postgres', 'mariadb'],
   api: {
     QueryCreator: QueryCreator.prototype,
     Kysely: Kysely.prototype,

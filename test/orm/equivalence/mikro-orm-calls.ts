@@ -145,6 +145,7 @@ export const query = name.chain((of) =>
             [['onConflict', UNIQUE[of] ?? 'id'], ['ignore']],
             [['onConflict', UNIQUE[of] ?? 'id'], ['merge']],
             [['returning', '*']],
+            [['clone']],
           ),
         )
         .map(([values, more]): Call[] => [['insert', values], ...more]),
@@ -152,11 +153,18 @@ export const query = name.chain((of) =>
         .tuple(
           VALUES[of],
           WHERE[of],
-          some<Call[]>([], [['returning', '*']], [['andWhere', { id: 1 }]], [['orWhere', { id: 1 }]], [['limit', 1]]),
+          some<Call[]>(
+            [],
+            [['returning', '*']],
+            [['andWhere', { id: 1 }]],
+            [['orWhere', { id: 1 }]],
+            [['limit', 1]],
+            [['clone']],
+          ),
         )
         .map(([values, where, more]): Call[] => [['update', values], ['where', where], ...more]),
       fc
-        .tuple(WHERE[of], some<Call[]>([], [['limit', 1]]))
+        .tuple(WHERE[of], some<Call[]>([], [['limit', 1]], [['clone']]))
         .map(([where, more]): Call[] => [['delete'], ['where', where], ...more]),
       some<Call[]>([['truncate']]),
     )

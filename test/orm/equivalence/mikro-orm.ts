@@ -193,6 +193,7 @@ export const mikroOrm: Subject<Step> = {
           'ignore',
           'merge',
           'returning',
+          'clone',
           'execute',
         ),
       ],

@@ -38,7 +38,9 @@ export function snapshotOf(value: unknown, leaf?: Leaf, above: readonly unknown[
 export function snapshotOfError(error: unknown): Snapshot {
   if (!(error instanceof Error)) return snapshotOf(error);
   const { name, message, code } = error as Error & { code?: unknown };
-  return { class: classOf(error), name, message, code: inspect(code) };
+  // MariaDB's messages name the database.
+  const same = message.replaceAll(/\btocsin_\w+_(?:bare|attached)\b/g, 'database');
+  return { class: classOf(error), name, message: same, code: inspect(code) };
 }
 
 /** The chain of prototypes, by the names of their classes. */
