@@ -12,11 +12,6 @@ export interface HtmlOptions {
   readonly redact?: Redact;
 }
 
-interface Both {
-  readonly listings: readonly SignalListing[];
-  readonly trace: Shown;
-}
-
 /**
  * One page to open in a browser, that needs nothing else: who listens, to be filtered by signal, sender, receiver and
  * file; and for a trace what called what, to be opened level by level, with bars of time. Pass a listing, several, a
@@ -35,8 +30,12 @@ interface Both {
  * page.includes('"<script>') // false
  * ```
  */
-export function toHtml(shown: Shown | Both, { title = 'Signals', redact }: HtmlOptions = {}): string {
-  const parts = isBoth(shown) ? [...shown.listings, shown.trace] : [shown].flat();
+export function toHtml(
+  shown: Shown | { readonly listings: readonly SignalListing[]; readonly trace: Shown },
+  { title = 'Signals', redact }: HtmlOptions = {},
+): string {
+  const both = Object.hasOwn(shown, 'listings') ? (shown as { listings: SignalListing[]; trace: Shown }) : undefined;
+  const parts = both === undefined ? [shown as Shown].flat() : [...both.listings, both.trace];
   const listings = (parts.filter((part) => !isTrace(part)) as SignalListing[]).map(({ name, receivers }) => ({
     name,
     receivers: receivers.map((receiver) => ({
@@ -68,8 +67,4 @@ export function toHtml(shown: Shown | Both, { title = 'Signals', redact }: HtmlO
 <script type="application/json" id="data">${data}</script>
 <script>${SCRIPT}</script>
 `;
-}
-
-function isBoth(shown: Shown | Both): shown is Both {
-  return Object.hasOwn(shown, 'listings');
 }

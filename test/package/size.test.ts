@@ -12,13 +12,14 @@ import { describe, expect, test } from 'vitest';
  *
  * Added since: no rejection goes unhandled when `send()` throws, errors are printed whatever they do when looked at,
  * handlers of `onError()` may be async, promises of libraries count as promises (110 in all); members decorated twice
- * are heard as the outer decorator left them (90); `on()` reads in linear time (60); `onRollback` (30). Then: a warning of
- * leaks (190); what reports and errors print commands no terminal, though it is a cause's (220); a foreign registry is
- * told of (110); several AbortSignals on one registration (110); `onError()` for what robust sends catch (60);
- * connections as strings and JSON, watched and found by sender (100); `once()` of several signals, with a predicate, and
- * with one listener on an AbortSignal (240). What a send needs lies
- * ready on the signal, so that one receiver takes half of the time (280). The rest of `*` are functions that only those
- * who import them have.
+ * are heard as the outer decorator left them (90); `on()` reads in linear time (60); `onRollback` (30).
+ *
+ * Then, about: a warning of leaks (190); what reports and errors print commands no terminal, though it is a cause's
+ * (220); a foreign registry is told of (110); several AbortSignals on one registration (110); `onError()` for what
+ * robust sends catch (60); connections as strings and JSON, watched and found by sender (100); `once()` of several
+ * signals, with a predicate, and with one listener on an AbortSignal (240); what a send needs lies ready on the
+ * signal, so that one receiver takes half of the time (280). The rest of `*` are functions that only those who import
+ * them have.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   '{ Signal }': 6390,
