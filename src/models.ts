@@ -4,7 +4,7 @@
  */
 import { modelKind, type Payload } from './core/model-signal.ts';
 import type { ModelSignal, ModelSignalKind } from './core/model-types.ts';
-import { Registry, registry } from './core/registry.ts';
+import { Registry } from './core/registry.ts';
 import { shared } from './core/shared.ts';
 import { Signal } from './core/signal.ts';
 
@@ -125,7 +125,7 @@ function modelSignal<TKind extends ModelSignalKind>(
   let signal = signals.get(kind);
   if (signal === undefined) {
     signal = new Signal(kind);
-    signal[registry] = new Registry(signal, modelKind(comesAfter, defaults));
+    new Registry(signal, modelKind(comesAfter, defaults)).takePlace();
     signals.set(kind, signal);
   }
   return signal as unknown as ModelSignal<TKind>;

@@ -1,72 +1,13 @@
 import { signalName } from './describe.ts';
 import { parseOptions } from './options.ts';
-import type { Plan } from './plan.ts';
+import { currentPlan, type Plan } from './plan.ts';
 import type { Registration } from './registration.ts';
-import { type Registry, registry } from './registry.ts';
-import { report, reportRejection } from './report.ts';
+import { type Dispatching, type Registry, registry } from './registry.ts';
+import { report, reportRejection, reportRejections } from './report.ts';
 import { type Following, type SendMethod, tools } from './tools.ts';
-import type { AnyFunction, AnySignal, Outcomes, Responses } from './types.ts';
+import type { AnyFunction, Outcomes } from './types.ts';
 
 type Pair = readonly [AnyFunction, unknown];
-
-/** A signal, as far as a send needs to know it. */
-interface Dispatching extends AnySignal {
-  readonly [registry]: Registry;
-}
-
-/**
- * Call everyone in order; the first throw stops the rest. Plain receivers are called with nothing in between but the
- * question whether the registry has changed, and nothing is allocated until one of them answers.
- */
-export function send(signal: Dispatching, sender: unknown, given: object | undefined): Responses<unknown> {
-  const { [registry]: plans } = signal;
-  const args = plans.prepare(sender, given);
-  const plan = plans.planFor(sender);
-  const { receivers } = plan;
-  if (receivers === undefined || tools.current !== undefined) return follow(signal, sender, args, 'send', gather);
-  const { version } = plans;
-  for (let index = 0; index < receivers.length; index++) {
-    const receiver = receivers[index] as AnyFunction;
-    const response = receiver(sender, args, signal);
-    if (response !== undefined || plans.version !== version)
-      return sendOn(signal, plans, plan, sender, args, version, index, response);
-  }
-  return (plan.silence ??= Object.freeze(receivers.map((receiver) => Object.freeze([receiver, undefined] as const))));
-}
-
-/**
- * Go on with a send whose result must be gathered: the receiver at `called` has answered, or may have disconnected
- * another.
- */
-function sendOn(
-  signal: Dispatching,
-  plans: Registry,
-  { receivers = [], registrations }: Plan,
-  sender: unknown,
-  args: object,
-  version: number,
-  called: number,
-  response: unknown,
-): readonly Pair[] {
-  const pairs: Pair[] = [];
-  try {
-    for (let index = 0; index < receivers.length; index++) {
-      const receiver = receivers[index] as AnyFunction;
-      if (index <= called) pairs.push([receiver, index < called ? undefined : response]);
-      else if (plans.version === version || (registrations[index] as Registration).connected)
-        pairs.push([receiver, receiver(sender, args, signal)]);
-    }
-  } catch (error) {
-    abandon(pairs, signal, sender);
-    throw error;
-  }
-  return pairs;
-}
-
-/** Nobody gets the promises that a send has gathered when it throws: their rejections are reported, never unhandled. */
-function abandon(pairs: readonly Pair[], signal: AnySignal, sender: unknown): void {
-  for (const [receiver, response] of pairs) reportRejection(response, { signal, sender, receiver });
-}
 
 /** Everyone is called; what they throw becomes their outcome. */
 export function sendRobust(signal: Dispatching, sender: unknown, given: object | undefined): Outcomes<unknown> {
@@ -113,8 +54,8 @@ interface Sending {
   readonly signal: Dispatching;
   /** The registry that it had when the send began. */
   readonly plans: Registry;
-  /** That of the registry when it began. */
-  readonly version: number;
+  /** What the signal had ready then; another one by now means that someone may have been disconnected. */
+  readonly begun: Plan;
   readonly plan: Plan;
   readonly sender: unknown;
   readonly args: object;
@@ -126,7 +67,7 @@ interface Sending {
 }
 
 /** Do a send, with the tools at work looking on. */
-function follow<T>(
+export function follow<T>(
   signal: Dispatching,
   sender: unknown,
   args: object,
@@ -134,11 +75,12 @@ function follow<T>(
   run: (sending: Sending) => T,
   scope?: Around,
 ): T {
-  const { [registry]: plans } = signal;
+  const plans = signal[registry];
   const plan = plans.planFor(sender);
+  const begun = plans.plan();
   const robust = method === 'sendRobust' || method === 'sendRobustAsync';
   const begin = (following?: Following): T =>
-    run({ signal, plans, version: plans.version, plan, sender, args, robust, following, scope, receiver: undefined });
+    run({ signal, plans, begun, plan, sender, args, robust, following, scope, receiver: undefined });
   return tools.current === undefined ? begin() : tools.current.follow({ signal, sender, args, method }, begin);
 }
 
@@ -147,11 +89,11 @@ const SKIPPED: unique symbol = /* @__PURE__ */ Symbol() as never;
 
 /** What the receiver of that number returns; `SKIPPED` if it is not to be called. */
 function call(sending: Sending, index: number): unknown {
-  const { signal, plans, version, plan, sender, args, following, scope } = sending;
+  const { signal, begun, plan, sender, args, following, scope } = sending;
   const registration = plan.registrations[index] as Registration;
   if (plan.receivers === undefined || following !== undefined || scope !== undefined)
     return callOtherwise(sending, registration);
-  if (plans.version !== version && !registration.connected) return SKIPPED;
+  if (signal[currentPlan] !== begun && !registration.connected) return SKIPPED;
   const receiver = plan.receivers[index] as AnyFunction;
   sending.receiver = receiver;
   return receiver(sender, args, signal);
@@ -183,7 +125,7 @@ function callOtherwise(sending: Sending, registration: Registration): unknown {
 }
 
 /** One after the other. */
-function gather(sending: Sending): readonly Pair[] {
+export function gather(sending: Sending): readonly Pair[] {
   const { plan, robust } = sending;
   const pairs: Pair[] = [];
   for (let index = 0; index < plan.registrations.length; index++) {
@@ -196,7 +138,7 @@ function gather(sending: Sending): readonly Pair[] {
         reportRejection(value, { signal: sending.signal, sender: sending.sender, receiver: sending.receiver });
     } catch (reason) {
       if (!robust) {
-        abandon(pairs, sending.signal, sending.sender);
+        reportRejections(pairs, sending.signal, sending.sender);
         throw reason;
       }
       outcome = { status: 'rejected', reason };

@@ -12,7 +12,16 @@ import {
   PLAIN,
   type Settings,
 } from './options.ts';
-import { byDispatchOrder, Plan } from './plan.ts';
+import {
+  byDispatchOrder,
+  currentPlan,
+  nobody,
+  onlyReceiver,
+  onlySilence,
+  Plan,
+  type Ready,
+  silenceOf,
+} from './plan.ts';
 import { type Handle, type Home, type Keeper, KeyedConnection, Registration } from './registration.ts';
 import { SenderMap } from './sender-map.ts';
 import { type Sweepable, sweepAfterCollection } from './sweep.ts';
@@ -26,14 +35,17 @@ import { watching } from './watching.ts';
 export const registry: unique symbol = Symbol.for('tocsin/1.registry') as never;
 
 /** The payload of a send without one. */
-const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
+export const NO_ARGS: object = /* @__PURE__ */ Object.freeze({});
+
+/** A signal, as far as a send needs to know it. */
+export interface Dispatching extends AnySignal, Ready {
+  [registry]: Registry;
+}
 
 /** All registrations of one signal, and the plans that sends follow. */
 export class Registry implements Keeper, Sweepable {
-  readonly signal: AnySignal;
+  readonly signal: Dispatching;
   readonly kind: Kind;
-  /** Grows with every change: how a send in flight learns that someone may have been disconnected. */
-  version = 0;
   waits = false;
   private readonly any: Bucket = new Bucket(this, undefined);
   private readonly buckets = new SenderMap<Bucket>();
@@ -42,16 +54,16 @@ export class Registry implements Keeper, Sweepable {
   /** Whether one of them has ever asked for subclasses. */
   private subclassed = false;
 
-  /** The plan of every send, as long as nobody hears one sender only: a send finds it at once. */
-  private onlyPlan: Plan | undefined = undefined;
-  private anyPlan: Plan | undefined = undefined;
+  /** How many connections have been made: their order. */
+  private made = 0;
+  /** The plan of senders that nobody hears alone. */
+  private plain: Plan | undefined = undefined;
   /**
-   * The plans of keyed senders; thrown away whole when a change concerns them all, so that no plan outlives what it
-   * lists.
+   * The plans of the others; thrown away whole when a change concerns them all, so that no plan outlives what it lists.
    */
   private plans: SenderMap<Plan> | undefined = undefined;
 
-  constructor(signal: AnySignal, kind = PLAIN_KIND) {
+  constructor(signal: Dispatching, kind = PLAIN_KIND) {
     this.signal = signal;
     this.kind = kind;
   }
@@ -61,16 +73,28 @@ export class Registry implements Keeper, Sweepable {
     return new Registry(this.signal, this.kind);
   }
 
+  /** Be the registry of the signal from now on. */
+  takePlace(): void {
+    this.signal[registry] = this;
+    this.outdate();
+  }
+
   /** The payload of a send as receivers get it. */
   prepare(sender: unknown, args: object | undefined): object {
     const { complete } = this.kind;
     return complete === undefined ? (args ?? NO_ARGS) : complete(this.signal, sender, args);
   }
 
+  /** What a send begins with; made ready on the signal. */
+  plan(): Plan {
+    const { signal } = this;
+    return signal[currentPlan] ?? this.makeReady();
+  }
+
   /** Whom a send from `sender` calls. */
   planFor(sender: unknown): Plan {
-    // what is done once stays out of what is done often, and out of what the engine inlines there
-    return this.onlyPlan ?? this.planOf(sender);
+    const { senders } = this.plan();
+    return senders === undefined ? this.plan() : (senders.get(sender) ?? this.makePlan(sender, senders));
   }
 
   /** Whether a send from `sender` would call someone. */
@@ -123,7 +147,7 @@ export class Registry implements Keeper, Sweepable {
 
     // not for those who watch: it is replaced
     if (existing !== undefined) this.end(existing);
-    const registration = this.bucketFor(sender).add(receiver, existing?.order ?? this.version, settings, owner);
+    const registration = this.bucketFor(sender).add(receiver, existing?.order ?? this.made++, settings, owner);
     this.changed(registration.home, settings);
     if (isObject(sender)) registration.connection = new KeyedConnection(this, registration);
     const { connection } = registration;
@@ -193,47 +217,61 @@ export class Registry implements Keeper, Sweepable {
     return [...this.any.registrations.values(), ...this.keyed];
   }
 
-  private planForAny(): Plan {
-    return (this.anyPlan ??= new Plan([...this.any.registrations.values()]));
+  private makeReady(): Plan {
+    const { signal } = this;
+    const { registrations, receivers } = (this.plain ??= this.planCalling([...this.any.registrations.values()]));
+    const senders = this.keyed.size === 0 ? undefined : (this.plans ??= new SenderMap());
+    if (senders === undefined && receivers !== undefined && receivers.length < 2) {
+      signal[onlyReceiver] = receivers[0] ?? nobody;
+      signal[onlySilence] = silenceOf(receivers);
+    }
+    return (signal[currentPlan] = new Plan(registrations, receivers, senders));
   }
 
-  private planOf(sender: unknown): Plan {
-    if (this.keyed.size === 0) return (this.onlyPlan = this.planForAny());
-    if (sender === undefined || sender === null) return this.planForAny();
-    const known = this.plans?.of(sender).get(sender);
-    if (known !== undefined) return known;
+  private makePlan(sender: unknown, plans: SenderMap<Plan>): Plan {
     const isClass = this.subclassed && typeof sender === 'function';
     const bucket = this.bucketOf(sender);
-    if (bucket === undefined && !isClass) return this.planForAny();
+    if (bucket === this.any || (bucket === undefined && !isClass)) return this.plan();
     const heardBy = [...this.any.registrations.values(), ...(bucket?.registrations.values() ?? [])];
     for (const base of isClass ? basesOf(sender) : []) {
       for (const registration of this.bucketOf(base)?.registrations.values() ?? [])
         if (registration.settings.subclasses) heardBy.push(registration);
     }
-    const plan = new Plan(heardBy);
-    (this.plans ??= new SenderMap()).of(sender).set(sender, plan);
+    const plan = this.planCalling(heardBy);
+    plans.set(sender, plan);
     return plan;
+  }
+
+  private planCalling(registrations: Registration[]): Plan {
+    const direct = this.kind.complete === undefined && registrations.every(({ plain }) => plain);
+    registrations.sort(byDispatchOrder);
+    return new Plan(registrations, direct ? registrations.map(({ target }) => target as AnyFunction) : undefined);
   }
 
   /** Let go of the plans in which the registration would have, or has had, a place. */
   private changed({ sender, registrations }: Home, { subclasses }: Settings): void {
     const forAny = sender === undefined || sender === null;
-    this.version++;
-    this.onlyPlan = undefined;
+    this.outdate();
     this.subclassed ||= subclasses;
-    if (forAny || subclasses) this.plans = this.anyPlan = undefined;
-    else this.plans?.of(sender).delete(sender);
-    if (!forAny && registrations.size === 0) this.buckets.of(sender).delete(sender);
+    if (forAny || subclasses) this.plans = this.plain = undefined;
+    else this.plans?.delete(sender);
+    if (!forAny && registrations.size === 0) this.buckets.delete(sender);
+  }
+
+  /** What lies ready is not true any more, and must not keep alive whom it would have called. */
+  private outdate(): void {
+    const { signal } = this;
+    signal[currentPlan] = signal[onlyReceiver] = signal[onlySilence] = undefined;
   }
 
   /** The registrations for one sender, if there are any. */
   bucketOf(sender: unknown): Bucket | undefined {
-    return sender === undefined || sender === null ? this.any : this.buckets.of(sender).get(sender);
+    return sender === undefined || sender === null ? this.any : this.buckets.get(sender);
   }
 
   private bucketFor(sender: unknown): Bucket {
     let bucket = this.bucketOf(sender);
-    if (bucket === undefined) this.buckets.of(sender).set(sender, (bucket = new Bucket(this, sender)));
+    if (bucket === undefined) this.buckets.set(sender, (bucket = new Bucket(this, sender)));
     return bucket;
   }
 }

@@ -73,6 +73,15 @@ export function reportRejection(value: unknown, context: ErrorContext): void {
   });
 }
 
+/** Nobody gets the promises that a send has gathered when it throws: their rejections are reported, never unhandled. */
+export function reportRejections(
+  pairs: readonly (readonly [AnyFunction, unknown])[],
+  signal: AnySignal,
+  sender: unknown,
+): void {
+  for (const [receiver, response] of pairs) reportRejection(response, { signal, sender, receiver });
+}
+
 /** Hand an error to the handlers; one that a robust send has caught, only to those that ask for it. Never throws. */
 export function report(error: unknown, context: ErrorContext, caught = false): void {
   if (handlers.size === 0) {

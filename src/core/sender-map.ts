@@ -5,8 +5,17 @@ export class SenderMap<TValue> {
   private readonly objects = new WeakMap<object, TValue>();
   private readonly primitives = new Map<unknown, TValue>();
 
-  /** The part that a sender belongs to. */
-  of(sender: unknown): Map<unknown, TValue> {
-    return isObject(sender) ? (this.objects as Map<unknown, TValue>) : this.primitives;
+  get(sender: unknown): TValue | undefined {
+    return isObject(sender) ? this.objects.get(sender) : this.primitives.get(sender);
+  }
+
+  set(sender: unknown, value: TValue): void {
+    if (isObject(sender)) this.objects.set(sender, value);
+    else this.primitives.set(sender, value);
+  }
+
+  delete(sender: unknown): void {
+    if (isObject(sender)) this.objects.delete(sender);
+    else this.primitives.delete(sender);
   }
 }

@@ -1,7 +1,9 @@
 import { describe, signalName } from './describe.ts';
 import * as dispatch from './dispatch.ts';
 import { everySignal } from './every-signal.ts';
+import { currentPlan, onlyReceiver, onlySilence, type Ready } from './plan.ts';
 import { Registry, registry } from './registry.ts';
+import { send } from './send.ts';
 import { tools } from './tools.ts';
 import type {
   AnyFunction,
@@ -57,6 +59,12 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
   readonly name: string;
   /** @internal Replaced while a test isolates the signal. */
   [registry]: Registry;
+  /** @internal */
+  [onlyReceiver]: Ready[typeof onlyReceiver] = undefined;
+  /** @internal */
+  [onlySilence]: Ready[typeof onlySilence] = undefined;
+  /** @internal */
+  [currentPlan]: Ready[typeof currentPlan] = undefined;
 
   /** @throws TypeError if `name` is not a string. */
   constructor(name = '') {
@@ -163,7 +171,7 @@ export class Signal<TArgs extends object = Record<string, never>, TSender = unkn
    */
   send(sender: TSender, ...args: SendArguments<TArgs>): Responses<TResponse>;
   send(sender: TSender, args?: object): Responses<unknown> {
-    return dispatch.send(this, sender, args);
+    return send(this, sender, args);
   }
 
   /**

@@ -45,11 +45,11 @@ function putAside(signal: Isolated): () => void {
   if (stack === undefined) layers.set(signal, (stack = [signal[registry]]));
   const layer = signal[registry].fresh();
   stack.push(layer);
-  signal[registry] = layer;
+  layer.takePlace();
   watching.changed?.(layer.signal);
   return () => {
     stack.splice(stack.indexOf(layer), 1);
-    signal[registry] = stack.at(-1) as Registry;
+    (stack.at(-1) as Registry).takePlace();
     if (stack.length === 1) layers.delete(signal);
     watching.changed?.(layer.signal);
   };

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { type Connection, disconnectReceivers, on, once, Signal } from '../../src/index.ts';
+import { isolate } from '../../src/testing.ts';
 import { collectGarbage, isCollected } from '../support/gc.ts';
 
 /** Each of these sets something up in a scope of its own, so that no variable of the test keeps it alive. */
@@ -247,6 +248,22 @@ describe('an ended Connection', () => {
       });
       expect(collected).toBe(true);
     }
+  });
+
+  test.each(['by the last send', 'by isolating the signal'])('is kept alive no longer %s', async (way) => {
+    const signal = new Signal();
+    const isolated = way === 'by the last send' ? undefined : isolate(signal);
+    const collected = await isCollected(() => {
+      // called with nothing in between, and the only one
+      const receiver = (): undefined => undefined;
+      const connection = signal.connect(receiver);
+      signal.send(null);
+      if (isolated === undefined) connection.disconnect();
+      else isolated[Symbol.dispose]();
+      return receiver;
+    });
+    expect(collected).toBe(true);
+    expect(signal.send(null)).toEqual([]);
   });
 
   test('keeps its receiver alive no longer', async () => {
