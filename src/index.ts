@@ -4,7 +4,7 @@
  */
 export { Signal, type Receiver } from './core/signal.ts';
 export { receiver, connectReceivers } from './core/decorator.ts';
-export { disconnectReceivers } from './core/lifetime.ts';
+export { disconnectReceivers } from './core/owners.ts';
 export { disconnectSender } from './core/disconnect-sender.ts';
 export { watchConnections, type ConnectionWatcher } from './core/watch-connections.ts';
 export { setMaxListeners } from './core/max-listeners.ts';

@@ -1,6 +1,8 @@
 import { isObject } from './describe.ts';
 import type { Settings } from './options.ts';
-import { type Hold, type Home, type Keeper, Registration } from './registration.ts';
+import { FewMap } from './few-map.ts';
+import { disown, own, type OwnedHome } from './owners.ts';
+import { type Callee, type Hold, type Home, type Keeper, Registration } from './registration.ts';
 import type { AnyFunction } from './types.ts';
 
 /** What finds a registration among those of one sender. */
@@ -16,17 +18,22 @@ export interface Identity {
  * The bucket of an object sender is reachable only through a WeakMap keyed by that sender, so it may hold the sender
  * and receivers that close over it; everything outside refers into it weakly.
  */
-export class Bucket implements Home {
+export class Bucket implements Home, OwnedHome {
   readonly keeper: Keeper;
   readonly sender: unknown;
   /** All of them: each under its key, unless that would keep alive what it holds weakly, and then under itself. */
-  readonly registrations = new Map<unknown, Registration>();
+  readonly registrations = new FewMap<unknown, Registration>();
   private weak: WeakMap<object, Registration> | undefined = undefined;
-  private owned: WeakMap<object, Map<unknown, Hold>> | undefined = undefined;
+  private owned: WeakMap<object, FewMap<unknown, Hold>> | undefined = undefined;
+  private ownReference: WeakRef<this> | undefined = undefined;
 
   constructor(keeper: Keeper, sender: unknown) {
     this.keeper = keeper;
     this.sender = sender;
+  }
+
+  get reference(): WeakRef<this> {
+    return (this.ownReference ??= new WeakRef(this));
   }
 
   /** The registration of that identity, dead or alive. */
@@ -45,26 +52,28 @@ export class Bucket implements Home {
     if (owner !== undefined) {
       const hold = { receiver, self: owner, registration };
       registration.target = new WeakRef<Hold>(hold);
-      const owned = (this.owned ??= new WeakMap<object, Map<unknown, Hold>>());
+      const owned = (this.owned ??= new WeakMap<object, FewMap<unknown, Hold>>());
       let holds = owned.get(owner);
-      if (holds === undefined) owned.set(owner, (holds = new Map<unknown, Hold>()));
-      holds.set(key, hold);
+      if (holds === undefined) {
+        owned.set(owner, (holds = new FewMap<unknown, Hold>()));
+        own(owner, this);
+      }
+      holds.add(key, hold);
     } else if (weak && dispatchUid === undefined) {
       (this.weak ??= new WeakMap()).set(receiver, registration);
     } else {
       place = key;
     }
-    this.registrations.set(place, registration);
+    this.registrations.add(place, registration);
     return registration;
   }
 
   /** Take out one that has not ended yet. What was collected has already left the weak maps. */
-  remove(registration: Registration): void {
+  remove(registration: Registration, callee: Callee | undefined): void {
     const {
       settings: { dispatchUid, weak },
       target,
     } = registration;
-    const callee = registration.callee();
     const key = keyOf(dispatchUid, callee?.receiver);
     if (typeof target === 'function' || (weak && dispatchUid !== undefined)) {
       this.registrations.delete(key);
@@ -78,7 +87,16 @@ export class Bucket implements Home {
     const owner = callee?.self as object;
     const holds = this.owned?.get(owner);
     holds?.delete(key);
-    if (holds?.size === 0) this.owned?.delete(owner);
+    if (holds?.size !== 0) return;
+    this.owned?.delete(owner);
+    disown(owner, this);
+  }
+
+  disconnectOwned(owner: object): boolean {
+    let ended = false;
+    for (const { registration } of this.owned?.get(owner)?.values() ?? [])
+      ended = registration.connection.disconnect() || ended;
+    return ended;
   }
 }
 

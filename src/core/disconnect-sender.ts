@@ -30,7 +30,7 @@ export function disconnectSender(sender: unknown): boolean {
   let ended = false;
   for (const signal of everySignal.members) {
     const bucket = isSignal(signal) ? signal[registry].bucketOf(sender) : undefined;
-    for (const { connection } of [...(bucket?.registrations.values() ?? [])]) ended = connection.disconnect() || ended;
+    for (const { connection } of bucket?.registrations.values() ?? []) ended = connection.disconnect() || ended;
   }
   return ended;
 }

@@ -22,6 +22,11 @@ export class IterableWeakSet<T extends object> {
     return [...this.references].flatMap((reference) => reference.deref() ?? []);
   }
 
+  /** With what was collected and not dropped yet. */
+  get size(): number {
+    return this.references.size;
+  }
+
   /** Whether nothing is in it, or nothing alive after `sweep()`. */
   get empty(): boolean {
     return this.references.size === 0;

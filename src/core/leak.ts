@@ -22,7 +22,7 @@ export function warnOfLeak(signal: AnySignal, home: Home): void {
   const limit = limits.of.get(signal) ?? limits.every;
   if (size <= limit || size < (countAt.get(home) ?? 0)) return;
   // those with an owner and weak ones go by themselves
-  const strong = [...registrations.values()].filter(({ target }) => typeof target === 'function').length;
+  const strong = registrations.values().filter(({ target }) => typeof target === 'function').length;
   const leaks = strong > limit;
   countAt.set(home, leaks ? Infinity : size * 2);
   try {

@@ -57,6 +57,9 @@ const CONNECT = {
 const DISCONNECT = { sender: undefined as unknown, owner: undefined as object | undefined };
 const DISCONNECT_BY_UID = { ...DISCONNECT, dispatchUid: undefined as unknown };
 
+/** Options of which none is kept apart. */
+const NONE = {};
+
 export const PLAIN: Settings = CONNECT;
 const COMPARED = /* @__PURE__ */ Reflect.ownKeys(CONNECT).filter(
   (key) => key !== 'replace' && key !== 'dispatchUid',
@@ -92,23 +95,29 @@ export const RULES = {
 
 /**
  * The options of one method, checked and complete. Throws a `TypeError` that quotes what is wrong and names the fix; an
- * option that does not exist is wrong, for a typo such as `sendr` must not mean "every sender".
+ * option that does not exist is wrong, for a typo such as `sendr` must not mean "every sender". Those that `apart` has
+ * go there; if the others are what they are by default, the defaults themselves are returned: copies cost time.
  */
 export function parseOptions<T extends object>(
   options: unknown = {},
   method: string,
   defaults: T,
   rules: Rules = RULES,
+  apart: object = NONE,
 ): T {
   assertPlainObject(options, method);
-  const parsed = { ...defaults };
+  let parsed = defaults;
   // engines make these two lists in half the time of Reflect.ownKeys()
   for (const keys of [Object.keys(options), Object.getOwnPropertySymbols(options)]) {
     for (const key of keys) {
       if (!Object.hasOwn(defaults, key)) throw unknownOption(key, method, Object.keys(defaults));
       const value = options[key];
       assertOption(key, value, rules[key]);
-      if (value !== undefined) parsed[key as keyof T] = value as never;
+      if (Object.hasOwn(apart, key)) (apart as Record<string | symbol, unknown>)[key] = value;
+      else if (value !== undefined && value !== defaults[key as keyof T]) {
+        if (parsed === defaults) parsed = { ...defaults };
+        parsed[key as keyof T] = value as never;
+      }
     }
   }
   return parsed;
@@ -117,26 +126,21 @@ export function parseOptions<T extends object>(
 /** The options of `connect()`. */
 export function parseConnectOptions(options: unknown, rules: Rules): ConnectRequest {
   if (options === undefined) return PLAIN_REQUEST;
-  const settings = parseOptions(options, 'connect()', CONNECT, rules);
-  const { sender, owner, signal, dispatchUid } = settings;
-  // a registration that held them would keep them alive
-  settings.sender = settings.owner = settings.signal = undefined;
+  // a registration that held these would keep them alive
+  const lifetime = { sender: undefined as unknown, owner: undefined as object | undefined, signal: CONNECT.signal };
+  const settings = parseOptions(options, 'connect()', CONNECT, rules, lifetime);
+  const { sender, owner, signal } = lifetime;
   if (settings.weak && owner !== undefined)
     throw new TypeError(
       'weak and owner exclude each other: an owner, such as the instance of a decorated method, keeps its receiver alive',
     );
-  if (settings.replace && dispatchUid === undefined)
+  if (settings.replace && settings.dispatchUid === undefined)
     throw new TypeError('replace needs a dispatchUid: it names what to take over');
   // an ES5 constructor could have subclasses, too
   if (settings.subclasses && !(typeof sender === 'function' && Object.hasOwn(sender, 'prototype'))) {
     throw new TypeError(`subclasses needs a class as sender, not ${describe(sender)}`);
   }
-  return {
-    sender,
-    owner,
-    signal,
-    settings: dispatchUid === undefined && difference(settings, PLAIN) === undefined ? PLAIN : settings,
-  };
+  return { sender, owner, signal, settings };
 }
 
 /** The arguments of `disconnect()`. */

@@ -1,5 +1,6 @@
 import { describe, nameOf, signalName } from './describe.ts';
 import { dispose } from './dispose.ts';
+import type { FewMap } from './few-map.ts';
 import { PLAIN, type Settings, thisArgument } from './options.ts';
 import { watching } from './watching.ts';
 import type { AbortSignalLike, AnyFunction, AnySignal, Connection } from './types.ts';
@@ -15,8 +16,9 @@ export interface Keeper {
 export interface Home {
   readonly keeper: Keeper;
   readonly sender: unknown;
-  readonly registrations: ReadonlyMap<unknown, Registration>;
-  remove(registration: Registration): void;
+  readonly registrations: Pick<FewMap<unknown, Registration>, 'size' | 'values'>;
+  /** Take out one that has not ended yet, of which that is left to call. */
+  remove(registration: Registration, callee: Callee | undefined): void;
 }
 
 /** A function to call, and its `this`. */
@@ -33,15 +35,15 @@ export interface Hold extends Callee {
   readonly registration: Registration;
 }
 
-/** A set of connections to leave when one ends: an owner's, or an AbortSignal's. */
+/** The connections of an AbortSignal, to leave when one ends. */
 export interface Group {
-  readonly abortSignal: AbortSignalLike | undefined;
+  readonly abortSignal: AbortSignalLike;
   leave(connection: Handle): void;
 }
 
 /** What every `Connection` has in common. */
 export abstract class Handle implements Connection {
-  /** Where it is to be taken out when it ends. */
+  /** Those of the AbortSignals that it lasts as long as one of; without any it lasts. */
   groups: Group[] | undefined = undefined;
   /** The one reference by which all of them know it. */
   reference: WeakRef<Handle> | undefined = undefined;

@@ -153,7 +153,7 @@ export class Registry implements Keeper, Sweepable {
     const { connection } = registration;
     if (registration.home !== this.any) this.keyed.add(connection);
     try {
-      tie(connection, owner, signal);
+      if (signal !== undefined) tie(connection, signal);
     } catch (error) {
       connection.disconnect();
       throw error;
@@ -170,11 +170,12 @@ export class Registry implements Keeper, Sweepable {
   }
 
   end(handle: Handle): boolean {
-    const { registration, connected } = handle;
+    const { registration } = handle;
+    const callee = registration?.callee();
     const connection = registration?.connection ?? handle;
     if (registration?.target !== undefined) {
       const { home, settings } = registration;
-      home.remove(registration);
+      home.remove(registration, callee);
       registration.target = undefined;
       registration.settings = PLAIN;
       this.changed(home, settings);
@@ -182,7 +183,7 @@ export class Registry implements Keeper, Sweepable {
     this.keyed.delete(connection);
     for (const group of connection.groups ?? []) group.leave(connection);
     connection.groups = undefined;
-    return connected;
+    return callee !== undefined;
   }
 
   sweep(): boolean {
@@ -219,7 +220,7 @@ export class Registry implements Keeper, Sweepable {
 
   private makeReady(): Plan {
     const { signal } = this;
-    const { registrations, receivers } = (this.plain ??= this.planCalling([...this.any.registrations.values()]));
+    const { registrations, receivers } = (this.plain ??= this.planCalling(this.any.registrations.values()));
     const senders = this.keyed.size === 0 ? undefined : (this.plans ??= new SenderMap());
     if (senders === undefined && receivers !== undefined && receivers.length < 2) {
       signal[onlyReceiver] = receivers[0] ?? nobody;

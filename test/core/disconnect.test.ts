@@ -106,6 +106,22 @@ describe('a Connection', () => {
 });
 
 describe('disconnectReceivers(owner)', () => {
+  test('ends what is left of many, on several signals, for senders and under uids', () => {
+    const owner = {};
+    const signals = Array.from({ length: 40 }, () => new Signal());
+    const connections = signals.flatMap((signal) => [
+      signal.connect(() => 'any', { owner }),
+      signal.connect(() => 'named', { owner, dispatchUid: Number.NaN }),
+      signal.connect(() => 'one', { owner, sender: signal }),
+    ]);
+    for (const [index, connection] of connections.entries()) if (index % 4 !== 0) connection.disconnect();
+    expect(disconnectReceivers(owner)).toBe(true);
+    expect(connections.filter(({ connected }) => connected)).toEqual([]);
+    expect(disconnectReceivers(owner)).toBe(false);
+    signals[0]?.connect(() => 'again', { owner });
+    expect(disconnectReceivers(owner)).toBe(true);
+  });
+
   test('ends every connection of that owner, on all signals and for all senders', () => {
     const signals = [new Signal(), new Signal()];
     const owner = {};

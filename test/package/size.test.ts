@@ -20,8 +20,8 @@ import { describe, expect, test } from 'vitest';
  * signals, with a predicate, and with one listener on an AbortSignal (240). The rest of `*` are functions that only
  * those who import them have.
  *
- * What a send needs lies ready on the signal, so that one receiver takes half of the time (320); connections with owners
- * and of one sender take little memory (270).
+ * What a send needs lies ready on the signal, so that one receiver takes half of the time (320); connections with
+ * owners and of one sender take little memory (270).
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   '{ Signal }': 6700,
