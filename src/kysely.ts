@@ -71,8 +71,8 @@ export interface Register {}
  * lost while a receiver runs in its transaction, unless somebody listens to the client: `pool.on('connect', (client) =>
  * client.on('error', log))`.
  *
- * MySQL and MariaDB return nothing of what they have written, so it is read again by its key, in the same transaction. An
- * insert of several rows of which only some have a value for the column that is counted up is a bulk write. The
+ * MySQL and MariaDB return nothing of what they have written, so it is read again by its key, in the same transaction.
+ * An insert of several rows of which only some have a value for the column that is counted up is a bulk write. The
  * `instance` of a table without a key stays as it was written (not on MariaDB, if nothing in it is counted up). After a
  * deadlock, for which the database rolls the transaction back, what is written through it is outside of any.
  *

@@ -33,9 +33,10 @@ export interface SignalsOptions extends AdapterOptions {
 /**
  * Make a Sequelize send the model signals for what is written through its models.
  *
- * The sender is the model class, also of what is written through its scopes and schemas; `tx` the `Transaction` if there is one: pass it on, `{ transaction: tx }`. Receivers
- * run one after the other in connect order, each awaited; in a transaction also for many instances written by one call.
- * `preSave` comes after validation; what receivers change is validated again and saved, also beside `save({ fields })`.
+ * The sender is the model class, also of what is written through its scopes and schemas; `tx` the `Transaction` if
+ * there is one: pass it on, `{ transaction: tx }`. Receivers run one after the other in connect order, each awaited; in
+ * a transaction also for many instances written by one call. `preSave` comes after validation; what receivers change
+ * is validated again and saved, also beside `save({ fields })`.
  *
  * A throw in a pre signal prevents the write. One in a post signal propagates, and undoes it in a transaction: yours,
  * or with `atomic`. A write outside a transaction adds no queries, but with `bulk: 'individual'`, `atomic`, or a

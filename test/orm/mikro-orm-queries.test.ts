@@ -30,7 +30,7 @@ let log: string[] = [];
 const attach = (options?: SignalsOptions): void => {
   attached = attachSignals(orm, options);
 };
-const fork = (): SqlEntityManager => orm.em.fork() as SqlEntityManager;
+const fork = (): SqlEntityManager => orm.em.fork();
 
 beforeAll(async () => {
   orm = await MikroORM.init({ dbName: join(folder, 'a.db'), entities });
@@ -64,9 +64,7 @@ describe('query builders of MikroORM', () => {
     await fork().qb(User).insert({ id: 1, name: 'a' }).execute();
     await fork().createQueryBuilder(User).insert({ id: 1, name: 'a' }).onConflict('id').merge().execute();
     await fork().qb(User).insert({ id: 1, name: 'a' }).onConflict('id').ignore().clone().execute();
-    await fork().transactional((em) =>
-      (em as SqlEntityManager).qb(User).update({ name: 'b' }).where({ id: 1 }).execute(),
-    );
+    await fork().transactional((em) => em.qb(User).update({ name: 'b' }).where({ id: 1 }).execute());
     await fork().qb(User).select('*').where({ id: 1 }).execute();
     await fork().getRepository(User).createQueryBuilder().delete().where({ id: 1 }).execute('run');
     await fork().qb(User).truncate().execute();

@@ -134,7 +134,7 @@ function send({ adapter, em, handle, sender, operation }: QueryWrite, count: unk
   return adapter.send(postBulk, sender, em, () => ({ operation, count: count as number | undefined }), handle);
 }
 
-/** Notice a receiver that writes by SQL outside of its transaction. What a call of MikroORM executes was seen before. */
+/** Notice a receiver that writes by SQL outside of its transaction. What MikroORM itself executes was seen before. */
 function interceptSql(connection: object): () => void {
   return patch(ownerOf(connection, 'execute'), 'execute', (original) => {
     return function (this: { readonly config: object }, ...args: unknown[]) {
@@ -149,5 +149,6 @@ function interceptSql(connection: object): () => void {
 }
 
 function sqlOf(query: unknown): string {
-  return typeof query === 'string' ? query : String((Object(query) as { sql?: unknown }).sql ?? '');
+  const { sql = query } = Object(query) as { sql?: unknown };
+  return typeof sql === 'string' ? sql : '';
 }

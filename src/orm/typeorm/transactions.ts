@@ -126,7 +126,9 @@ export class TransactionRegistry {
 
   /** The database has refused a statement. A deadlock ends the whole transaction in MySQL and MariaDB. */
   refused(runner: QueryRunner, sql: string, error: unknown): void {
-    this.between.delete(runner);
+    const statement = transactionStatement(sql);
+    // Another statement is refused while a ROLLBACK is on its way: TypeORM still believes itself inside.
+    if (statement !== undefined) this.between.delete(runner);
     this.answerTo(runner, sql);
     const place = this.places.of(runner);
     const { errno, fatal } = Object(error) as { errno?: unknown; fatal?: unknown };
@@ -134,7 +136,6 @@ export class TransactionRegistry {
     if (errno === DEADLOCK) place.innermost = undefined;
     const transaction = this.open.get(runner);
     if (transaction === undefined) return;
-    const statement = transactionStatement(sql);
     if (statement?.does === 'savepoint') transaction.releaseSavepoint(statement.name);
     if (statement?.does === 'begin' && depthOf(runner) <= 1) this.end(transaction, false);
     if (errno === DEADLOCK) transaction.root.rollback();
