@@ -40,6 +40,15 @@ function hold(): () => void {
   held = () => gate;
   return open;
 }
+function listen(): void {
+  postSave.connect(
+    (_sender, { instance, onCommit, onRollback }) => {
+      onCommit(() => log.push(`committed ${String(instance.id)}`));
+      onRollback(() => log.push(`rolledBack ${String(instance.id)}`));
+    },
+    { sender: Item, owner },
+  );
+}
 const ids = async (): Promise<number[]> => (await dataSource.manager.find(Item)).map(({ id }) => id).sort();
 const told = (id: number): string[] => log.filter((line) => line.endsWith(` ${String(id)}`)).sort();
 
@@ -64,13 +73,7 @@ describe.each(cases)('$version on $engine', ({ engine, version, classes }) => {
         return wait?.();
       },
     });
-    postSave.connect(
-      (_sender, { instance, onCommit, onRollback }) => {
-        onCommit(() => log.push(`committed ${String(instance.id)}`));
-        onRollback(() => log.push(`rolledBack ${String(instance.id)}`));
-      },
-      { sender: Item, owner },
-    );
+    listen();
   });
   afterEach(async () => {
     disconnectReceivers(owner);
@@ -79,6 +82,28 @@ describe.each(cases)('$version on $engine', ({ engine, version, classes }) => {
     await database.drop();
     owner = {};
     log = [];
+  });
+
+  test('who listens only since the write has begun is told of the rollback that is on its way', async () => {
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    disconnectReceivers(owner);
+    let rollingBack: Promise<void> | undefined;
+    dataSource.subscribers.push({
+      afterQuery({ query }) {
+        if (/^insert/i.test(query)) rollingBack ??= runner.rollbackTransaction();
+        // The event of the write comes when TypeORM has sent the rollback.
+        return /^insert/i.test(query) ? sleep(1) : undefined;
+      },
+    });
+    const saved = runner.manager.save(Object.assign(new Item(), { id: 1 }));
+    listen();
+    await saved;
+    await rollingBack;
+    await runner.release();
+    await sleep(5);
+    expect(await ids()).toEqual([]);
+    expect(told(1)).not.toContain('committed 1');
   });
 
   /** A write of a transaction that fails before the write is sent. */

@@ -115,9 +115,12 @@ export class TypeormAdapter {
     return { manager, transaction: this.placeOf(queryRunner), call: currentOrmCall() };
   }
 
-  /** Where one of TypeORM's events happens, after the statement: what was innermost when that was issued. */
+  /** Where one of TypeORM's events happens, after the statement: where that was executed. */
   locationAfter({ queryRunner, manager }: EventPlace): WriteLocation {
-    return this.located(manager, queryRunner, currentOrmCall());
+    const call = currentOrmCall();
+    const writtenIn = call?.writtenIn === undefined ? this.transactions.writtenIn(queryRunner) : call.writtenIn;
+    const transaction = writtenIn === undefined ? this.placeOf(queryRunner) : (writtenIn ?? undefined);
+    return { manager, transaction, call };
   }
 
   /** Where a query builder writes that has the given query runner, or one of its own. */

@@ -54,7 +54,9 @@ function addSubscribers(adapter: TypeormAdapter): () => void {
     enumerable: true,
     get() {
       if (all.length !== theirs.length + ours.length) agree();
-      return nobodyListens() && !transactions.isTracking ? theirs : all;
+      if (!nobodyListens() || transactions.isTracking) return all;
+      transactions.pause();
+      return theirs;
     },
     set(subscribers: EntitySubscriberInterface[]) {
       theirs = subscribers;

@@ -42,6 +42,8 @@ export class TransactionRegistry {
   /** Whose query runner has been released before they ended. */
   private readonly left = new Set<RunnerTransaction>();
   private readonly unanswered = new WeakMap<QueryRunner, Issued[]>();
+  /** Where the last write of each was executed; null outside a transaction. */
+  private lastWritten: WeakMap<QueryRunner, TransactionNode | null> | undefined;
   private readonly places = new Places((place) => {
     this.endLeft(place, false);
   });
@@ -65,6 +67,19 @@ export class TransactionRegistry {
     const transaction = this.begin(runner, depth, false);
     this.places.of(runner).innermost = transaction.innermost;
     return transaction;
+  }
+
+  /**
+   * Where a write was executed that no call of ours knows of, since nobody listened when it began; null outside a
+   * transaction, undefined if that was not heard.
+   */
+  writtenIn(runner: QueryRunner): TransactionNode | null | undefined {
+    return this.lastWritten?.get(runner);
+  }
+
+  /** Statements are not heard of for a while: what was heard is not the last any more. */
+  pause(): void {
+    this.lastWritten = undefined;
   }
 
   /**
@@ -107,6 +122,7 @@ export class TransactionRegistry {
       if (isOutside(serverStatus)) commitImplicitly(place);
       const call = this.answerTo(runner, sql)?.call;
       if (call !== undefined) call.writtenIn = place.innermost ?? null;
+      if (!READS.test(sql)) (this.lastWritten ??= new WeakMap()).set(runner, place.innermost ?? null);
       return undefined;
     }
     const isDoomed = command === 'ROLLBACK';
