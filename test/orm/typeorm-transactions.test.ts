@@ -84,26 +84,35 @@ describe.each(cases)('$version on $engine', ({ engine, version, classes }) => {
     log = [];
   });
 
-  test('who listens only since the write has begun is told of the rollback that is on its way', async () => {
-    const runner = dataSource.createQueryRunner();
-    await runner.startTransaction();
-    disconnectReceivers(owner);
-    let rollingBack: Promise<void> | undefined;
-    dataSource.subscribers.push({
-      afterQuery({ query }) {
-        if (/^insert/i.test(query)) rollingBack ??= runner.rollbackTransaction();
-        // The event of the write comes when TypeORM has sent the rollback.
-        return /^insert/i.test(query) ? sleep(1) : undefined;
-      },
+  describe.each([
+    ['the call', 'has begun'],
+    ['the statement', 'was issued'],
+  ])('who listens only since %s of a write %s', (part) => {
+    test('is told of the rollback that is on its way', async () => {
+      const runner = dataSource.createQueryRunner();
+      if (part === 'the statement') disconnectReceivers(owner);
+      await runner.startTransaction();
+      disconnectReceivers(owner);
+      let rollingBack: Promise<void> | undefined;
+      dataSource.subscribers.push({
+        beforeQuery({ query }) {
+          if (part === 'the statement' && /^insert/i.test(query)) listen();
+        },
+        afterQuery({ query }) {
+          if (/^insert/i.test(query)) rollingBack ??= runner.rollbackTransaction();
+          // The event of the write comes when TypeORM has sent the rollback.
+          return /^insert/i.test(query) ? sleep(1) : undefined;
+        },
+      });
+      const saved = runner.manager.save(Object.assign(new Item(), { id: 1 }));
+      if (part === 'the call') listen();
+      await saved;
+      await rollingBack;
+      await runner.release();
+      await sleep(5);
+      expect(await ids()).toEqual([]);
+      expect(told(1)).not.toContain('committed 1');
     });
-    const saved = runner.manager.save(Object.assign(new Item(), { id: 1 }));
-    listen();
-    await saved;
-    await rollingBack;
-    await runner.release();
-    await sleep(5);
-    expect(await ids()).toEqual([]);
-    expect(told(1)).not.toContain('committed 1');
   });
 
   /** A write of a transaction that fails before the write is sent. */

@@ -118,9 +118,9 @@ export class TypeormAdapter {
   /** Where one of TypeORM's events happens, after the statement: where that was executed. */
   locationAfter({ queryRunner, manager }: EventPlace): WriteLocation {
     const call = currentOrmCall();
-    const writtenIn = call?.writtenIn === undefined ? this.transactions.writtenIn(queryRunner) : call.writtenIn;
-    const transaction = writtenIn === undefined ? this.placeOf(queryRunner) : (writtenIn ?? undefined);
-    return { manager, transaction, call };
+    const known = this.located(manager, queryRunner, call);
+    const writtenIn = call?.writtenIn === undefined ? this.transactions.writtenIn(queryRunner) : undefined;
+    return writtenIn === undefined ? known : { ...known, transaction: writtenIn ?? undefined };
   }
 
   /** Where a query builder writes that has the given query runner, or one of its own. */

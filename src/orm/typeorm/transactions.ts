@@ -120,6 +120,8 @@ export class TransactionRegistry {
     const statement = transactionStatement(sql);
     if (statement === undefined) {
       if (isOutside(serverStatus)) commitImplicitly(place);
+      // It may have begun when nobody listened.
+      else if (place.innermost === undefined) this.current(runner);
       const call = this.answerTo(runner, sql)?.call;
       if (call !== undefined) call.writtenIn = place.innermost ?? null;
       if (!READS.test(sql)) (this.lastWritten ??= new WeakMap()).set(runner, place.innermost ?? null);
