@@ -116,23 +116,26 @@ export function withKey<TNode extends UpdateQueryNode | DeleteQueryNode>(write: 
 
 /** A read of the rows that an update or a delete is about, which locks them if asked. */
 export function readOf(write: PlainWrite, lock?: 'ForUpdate' | 'ForNoKeyUpdate'): SelectQueryNode {
-  const { where } = write as UpdateQueryNode;
-  return make('SelectQueryNode', {
-    from: make('FromNode', { froms: [targetOf(write)] }),
-    selections: [STAR],
-    ...(where === undefined ? {} : { where }),
-    ...(lock === undefined ? {} : { endModifiers: [make('SelectModifierNode', { modifier: lock })] }),
-  });
+  return selectFrom(write, (write as UpdateQueryNode).where, lock);
 }
 
 /** A read of the rows of the table of a write that have one of these keys. */
 export function readOfKeys(write: PlainWrite, keys: readonly Row[]): SelectQueryNode {
   const rows = keys.map((key) => make('ParensNode', { node: equalities(key).reduce(both) }));
   const where = rows.reduce((left, right) => make('OrNode', { left, right }));
+  return selectFrom(write, make('WhereNode', { where }));
+}
+
+function selectFrom(
+  write: PlainWrite,
+  where: WhereNode | undefined,
+  lock?: 'ForUpdate' | 'ForNoKeyUpdate',
+): SelectQueryNode {
   return make('SelectQueryNode', {
     from: make('FromNode', { froms: [targetOf(write)] }),
     selections: [STAR],
-    where: make('WhereNode', { where }),
+    ...(where === undefined ? {} : { where }),
+    ...(lock === undefined ? {} : { endModifiers: [make('SelectModifierNode', { modifier: lock })] }),
   });
 }
 

@@ -82,14 +82,11 @@ async function writeUpdates(
     const key = Object.fromEntries(identity.map((column) => [column, image?.[column]]));
     return withKey(withUpdates(node, changes[index] as Row), key);
   });
-  const readEach = edited.map(
-    (_each, index) => readBack && readUpdated(node, [images[index]], [prepared[index] as PreparedUpdate], kind),
-  );
   return writeAll(
     statement,
     edited,
     queries,
-    (each) => readEach[edited.indexOf(each as UpdateQueryNode)],
+    (_each, index) => readBack && readUpdated(node, [images[index]], [prepared[index] as PreparedUpdate], kind),
     ({ rows }) => {
       if (rows.length > 1) throw severalRows(sender);
     },
@@ -153,15 +150,15 @@ async function writeAll(
   statement: Statement,
   edited: readonly PlainWrite[],
   queries: Queries,
-  readBack: (write: PlainWrite) => ReadBack | undefined,
+  readBack: (write: PlainWrite, index: number) => ReadBack | undefined,
   check?: (written: Written) => void,
 ): Promise<Written> {
   const [only] = edited;
-  if (only !== undefined && edited.length === 1) return queries.write(statement, only, readBack(only));
+  if (only !== undefined && edited.length === 1) return queries.write(statement, only, readBack(only, 0));
   return queries.atomically(async (inner) => {
     const all: Written[] = [];
-    for (const each of edited) {
-      const written = await inner.write(statement, each, readBack(each));
+    for (const [index, each] of edited.entries()) {
+      const written = await inner.write(statement, each, readBack(each, index));
       check?.(written);
       all.push(written);
     }

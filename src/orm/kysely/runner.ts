@@ -1,6 +1,7 @@
 import type { CompiledQuery, Kysely, OperationNode, QueryExecutor, QueryResult, Transaction } from 'kysely';
 import { nobodyListens } from '../bulk.ts';
 import { currentCause } from '../causal-context.ts';
+import { isDeadlock } from '../deadlock.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { type ScopedWrite, WriteScope } from '../write-scope.ts';
 import { rawQuery } from './dialect.ts';
@@ -180,10 +181,6 @@ function isAlone(node: OperationNode): node is WriteNode {
 function isExplained(node: OperationNode): boolean {
   const { explain } = node as { explain?: { options?: object } };
   return explain !== undefined && explain.options === undefined;
-}
-
-function isDeadlock(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === 'ER_LOCK_DEADLOCK';
 }
 
 /** D1 and drivers over HTTP have none. */

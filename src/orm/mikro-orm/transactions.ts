@@ -1,4 +1,5 @@
 import { currentCall, type WriteCall } from '../causal-context.ts';
+import { isDeadlock } from '../deadlock.ts';
 import { TransactionNode } from '../transaction.ts';
 import { doomedError } from '../write-scope.ts';
 
@@ -22,9 +23,6 @@ interface Handle {
 /** What ends transactions, and what begins and ends savepoints: the command, `to`, and the name of the savepoint. */
 const COMMAND =
   /^\s*(savepoint|release|rollback|commit)\b(?:\s+(?:work|transaction)\b)?(?:\s+(to)\b)?(?:\s+savepoint\b)?\s*["`]?([^"`;\s]*)/i;
-
-/** With this, MySQL and MariaDB have rolled the whole transaction back, and not only the statement. */
-const ER_LOCK_DEADLOCK = 1213;
 
 /** Who has opened a transaction: a call that writes, for itself, the app through MikroORM, or somebody past it. */
 type Opener = 'call' | 'app' | 'unknown';
@@ -97,7 +95,7 @@ export class FollowedTransaction {
       return await send(query);
     } catch (error) {
       this.hasFailed = true;
-      if ((Object(error) as { errno?: unknown }).errno === ER_LOCK_DEADLOCK) this.rollback();
+      if (isDeadlock(error)) this.rollback();
       throw error;
     }
   }

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { isDeadlock } from '../deadlock.ts';
 import { TransactionNode } from '../transaction.ts';
 
 /** What is used of a client of knex. */
@@ -237,11 +238,6 @@ function adopt(transactor: Transactor): TransactionNode {
 /** PostgreSQL's answer to the COMMIT of a transaction in which a query has failed. */
 function isRollback(answer: unknown): boolean {
   return (answer as { response?: { command?: unknown } } | undefined)?.response?.command === 'ROLLBACK';
-}
-
-/** MariaDB and MySQL roll back the whole transaction then. */
-function isDeadlock(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === 'ER_LOCK_DEADLOCK';
 }
 
 function unsupported(why: string): TypeError {

@@ -1,4 +1,5 @@
 import type { QueryRunner } from 'typeorm';
+import { isDeadlock } from '../deadlock.ts';
 import type { TransactionNode } from '../transaction.ts';
 import { currentOrmCall, type OrmCall } from './calls.ts';
 import { type Place, Places } from './places.ts';
@@ -149,14 +150,13 @@ export class TransactionRegistry {
     if (statement !== undefined) this.between.delete(runner);
     this.answerTo(runner, sql);
     const place = this.places.of(runner);
-    const { errno, fatal } = Object(error) as { errno?: unknown; fatal?: unknown };
-    if (fatal === true) place.isGone = true;
-    if (errno === DEADLOCK) place.innermost = undefined;
+    if ((Object(error) as { fatal?: unknown }).fatal === true) place.isGone = true;
+    if (isDeadlock(error)) place.innermost = undefined;
     const transaction = this.open.get(runner);
     if (transaction === undefined) return;
     if (statement?.does === 'savepoint') transaction.releaseSavepoint(statement.name);
     if (statement?.does === 'begin' && depthOf(runner) <= 1) this.end(transaction, false);
-    if (errno === DEADLOCK) transaction.root.rollback();
+    if (isDeadlock(error)) transaction.root.rollback();
   }
 
   /** TypeORM is about to begin a transaction. */
@@ -316,9 +316,6 @@ function commitImplicitly(place: Place): void {
 }
 
 const READS = /^\s*select\b/i;
-
-/** `ER_LOCK_DEADLOCK` */
-const DEADLOCK = 1213;
 
 function strayError(method: string): Error {
   return new Error(

@@ -137,8 +137,7 @@ export async function openTypeorm(engine: Engine, name: string): Promise<Session
       attachment = attachSignals(dataSource, options);
     },
     detach,
-    // Messages of the database name it.
-    perform: (step) => perform(step, dataSource.manager, (message) => message.replaceAll(database.name, 'database')),
+    perform: (step) => perform(step, dataSource.manager),
     async rows() {
       const rows: Record<string, unknown> = {};
       for (const [table, key] of Object.entries(TABLES))

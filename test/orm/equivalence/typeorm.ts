@@ -22,24 +22,7 @@ export type Step =
     };
 
 /** Run a step on a manager. */
-export async function perform(
-  step: Step,
-  manager: EntityManager,
-  withoutNames: (message: string) => string,
-): Promise<unknown> {
-  try {
-    return await performStep(step, manager, withoutNames);
-  } catch (error) {
-    if (error instanceof Error) error.message = withoutNames(error.message);
-    throw error;
-  }
-}
-
-async function performStep(
-  step: Step,
-  manager: EntityManager,
-  withoutNames: (message: string) => string,
-): Promise<unknown> {
+export async function perform(step: Step, manager: EntityManager): Promise<unknown> {
   if ('calls' in step) return play(manager, step.calls);
   if ('load' in step) {
     const found: object[] = await manager.find(step.load, { withDeleted: true, take: 2 });
@@ -48,7 +31,7 @@ async function performStep(
   }
   const all = async (steps: readonly Step[], tx: EntityManager): Promise<unknown[]> => {
     const outcomes: unknown[] = [];
-    for (const each of steps) outcomes.push(await settle(perform(each, tx, withoutNames)));
+    for (const each of steps) outcomes.push(await settle(perform(each, tx)));
     return outcomes;
   };
   const outcomes: unknown[] = [];
